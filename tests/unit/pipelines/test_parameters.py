@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from nids.errors import InputError
@@ -53,3 +55,8 @@ def test_a_setting_that_cannot_be_is_refused_by_name(setting: str, message: str)
 def test_a_preset_value_of_the_wrong_type_is_refused() -> None:
     with pytest.raises(InputError, match="Expected epochs in preset x to be of type int"):
         parameters.check({"epochs": 2.5}, origin="preset x")
+
+
+def test_every_parameter_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "parameters.md").read_text()
+    assert [name for name in parameters.defaults() if f"`{name}`" not in text] == []
