@@ -34,11 +34,13 @@ class Delimited:
         frame: the columns asked for, in that order and of their kinds, then `source_file` and `source_row`. An empty
             cell is null; NaN and infinities are kept.
         unreadable: the other rows, in the columns of `UNREADABLE_SCHEMA`.
+        lines: the text of every row, unreadable ones included: `lines[i - 1]` is that of source row i.
         about: `file`, `rows` (unreadable ones included), `sha256` of the file, `sha256_unpacked` of its text.
     """
 
     frame: pl.DataFrame
     unreadable: pl.DataFrame
+    lines: list[str]
     about: dict[str, object]
 
 
@@ -80,7 +82,7 @@ def read_delimited(
         "sha256": hashlib.sha256(packed).hexdigest(),
         "sha256_unpacked": hashlib.sha256(data).hexdigest(),
     }
-    return Delimited(frame, pl.concat([ragged, unreadable]).sort(SOURCE_ROW), about)
+    return Delimited(frame, pl.concat([ragged, unreadable]).sort(SOURCE_ROW), rows, about)
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""Telling by its first line which published data set a file belongs to, so that a mix-up is named."""
+"""Telling by its name or first line which published data set a file belongs to, so that a mix-up is named."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ _HEADERS: tuple[tuple[str, frozenset[str]], ...] = (
     ("CIC-IDS2017 or another CICFlowMeter output", frozenset({"flow duration"})),
     ("NSL-KDD with a header line", frozenset({"dst_host_srv_count", "protocol_type"})),
     ("a Zeek conn.log", frozenset({"conn_state", "orig_bytes"})),
+)
+_NAMES: tuple[tuple[str, str], ...] = (
+    ("UNSW-NB15", "unsw_nb15_"),
+    ("NSL-KDD", "kddtrain+"),
+    ("NSL-KDD", "kddtest+"),
+    ("KDD Cup 99", "kddcup.data"),
+    ("KDD Cup 99", "corrected"),
+    ("CICIoT2023", "ciciot2023"),
+    ("a Zeek conn.log", "conn.log"),
 )
 _KDD_PROTOCOLS = {"tcp", "udp", "icmp"}
 
@@ -26,3 +35,8 @@ def recognise(cells: Sequence[str]) -> str | None:
     if cells and cells[0].startswith("#separator"):
         return "a Zeek log with its own header"
     return None
+
+
+def recognise_name(name: str) -> str | None:
+    """Name of the data set that publishes files of this name; None where it cannot be told."""
+    return next((title for title, start in _NAMES if name.lower().startswith(start)), None)
