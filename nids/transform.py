@@ -71,9 +71,15 @@ class Transform:
         numbers: dict[str, NumberScale] = {}
         for column in schema.numeric:
             values = flows[column.name].to_numpy().astype(np.float32)
-            if not np.isfinite(values).all():
+            low, high = float(values.min()), float(values.max())
+            if not (np.isfinite(low) and np.isfinite(high)):
                 raise InputError(f"Expected finite numbers in column {column.name!r} of the training flows")
-            numbers[column.name] = NumberScale(float(values.min()), float(values.max()), column.heavy_tailed)
+            if column.heavy_tailed and low < 0:
+                raise InputError(
+                    f"Expected numbers >= 0 in column {column.name!r} of the training flows: log1p is for them. "
+                    f"Received: {low}"
+                )
+            numbers[column.name] = NumberScale(low, high, column.heavy_tailed)
         vocabularies = {
             column.name: tuple(sorted(flows[column.name].drop_nulls().unique().to_list()))
             for column in schema.categorical
@@ -86,7 +92,14 @@ class Transform:
         return (*self.numbers, *self.vocabularies)
 
     def apply(self, flows: pl.DataFrame) -> pl.DataFrame:
-        """One column per raw feature: float32 in [0, 1] for a number, int32 code for a category."""
+        """One column per raw feature: float32 in [0, 1] for a number, int32 code for a category.
+
+        Raises:
+            InputError: `flows` lacks a feature, which is named.
+        """
+        missing = [name for name in self.feature_names if name not in flows.columns]
+        if missing:
+            raise InputError(f"Expected the features the transform was fitted on. Missing: {missing}")
         columns: list[pl.Series] = [
             pl.Series(name, scale.apply(flows[name].to_numpy()), dtype=pl.Float32)
             for name, scale in self.numbers.items()
@@ -105,13 +118,15 @@ class Transform:
         return flows["label"].replace_strict(codes, return_dtype=pl.Int32).to_numpy()
 
     def to_json(self) -> dict[str, Any]:
+        """Lists, not objects, hold the features: their order has a meaning, and a JSON object has none."""
         return {
             "schema": self.schema,
             "classes": list(self.classes),
-            "numbers": {
-                name: {"minimum": s.minimum, "maximum": s.maximum, "log1p": s.log1p} for name, s in self.numbers.items()
-            },
-            "vocabularies": {name: list(values) for name, values in self.vocabularies.items()},
+            "numbers": [
+                {"name": name, "minimum": s.minimum, "maximum": s.maximum, "log1p": s.log1p}
+                for name, s in self.numbers.items()
+            ],
+            "vocabularies": [{"name": name, "values": list(values)} for name, values in self.vocabularies.items()],
         }
 
     @classmethod
@@ -121,12 +136,15 @@ class Transform:
             return cls(
                 schema=data["schema"],
                 classes=tuple(data["classes"]),
-                numbers={name: NumberScale(**scale) for name, scale in data["numbers"].items()},
-                vocabularies={name: tuple(values) for name, values in data["vocabularies"].items()},
+                numbers={
+                    n["name"]: NumberScale(float(n["minimum"]), float(n["maximum"]), bool(n["log1p"]))
+                    for n in data["numbers"]
+                },
+                vocabularies={v["name"]: tuple(v["values"]) for v in data["vocabularies"]},
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(
-                f"Expected a transform with its schema, numbers and vocabularies. Lacking: {error}"
+                f"Expected a transform with its schema, classes, numbers and vocabularies. Received: {error!r}"
             ) from error
 
 
