@@ -17,6 +17,7 @@ carries function names that count what the process traced before, so another his
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -143,7 +144,8 @@ class _ServedModel(tf.Module):  # type: ignore[misc]
 
     def __init__(self, model: keras.Model, transform: Transform, layout: InputLayout) -> None:
         super().__init__(name="nids")
-        self._call = lambda inputs: model(inputs, training=False)
+        # Behind a partial: an attribute would be tracked, and saved with its optimizer.
+        self._call: Any = functools.partial(model, training=False)
         self._classes = transform.classes
         self._layout = layout
         self._scales = [transform.numbers[name] for name in layout.numbers]

@@ -1,0 +1,180 @@
+"""Release an approved model: prove that what will be served is what was approved, then publish it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from nids.artifacts import Decision, ModelFiles, ModelInfo, Pushed, Split, load_transform
+from nids.errors import ArtifactError, InputError, NotApprovedError
+from nids.model_store import ModelStore, Version
+from nids.schema import SOURCE_FILE, SOURCE_ROW
+from nids.transform import InputLayout
+
+TOLERANCE = 1e-4
+"""Largest difference of a probability that parity allows: float32 sums in another order, and no more."""
+
+WARMUP_BATCHES = (1, 256)
+"""Flows per warm-up request: the single request, and the batch a client sends."""
+
+_BATCH = 1024
+
+Log = Callable[[str], None]
+
+
+def push(
+    files: ModelFiles, decision: Decision, test: Split, store: ModelStore, name: str, parity_rows: int, log: Log
+) -> Pushed:
+    """Publish the model in `files` as the next version of `name`, unless the store already holds it.
+
+    Nothing is written to the store before every check has passed.
+
+    Raises:
+        NotApprovedError: no approval for exactly this model.
+        InputError: `test` is of another schema or without raw flows, or `parity_rows` < 1.
+        ArtifactError: the model folder is damaged, or its SavedModel answers differently.
+        StoreError: the store cannot be written.
+    """
+    digest = files.digest()
+    check_approved(decision, digest)
+    held = store.find(name, digest)
+    if held is not None:
+        log(f"The store already holds this model: {name} version {held.number}")
+        return _pushed(held, created=False)
+    store.check_writable(name)
+    info = files.info()
+    rows = spread(test, info, parity_rows)
+    difference = check_parity(files, info, rows)
+    log(f"Served and trained model agree on {rows.X.height} test flows (largest difference {difference:.1e})")
+    with tempfile.TemporaryDirectory() as scratch:
+        ready = Path(scratch) / "saved_model"
+        shutil.copytree(files.saved_model, ready)
+        add_warmup(ready, name, _flows(rows))
+        about = {
+            "decision": asdict(decision),
+            "info": _essentials(info),
+            "parity": {"rows": rows.X.height, "largest_difference": difference, "tolerance": TOLERANCE},
+        }
+        version, created = store.publish(name, ready, digest, about)
+    log(f"Published {name} version {version.number} in {version.path}")
+    return _pushed(version, created=created)
+
+
+def check_approved(decision: Decision, model_digest: str) -> None:
+    """NotApprovedError unless `decision` approves exactly the model of that digest."""
+    if not decision.approved:
+        failed = [str(rule.get("metric")) for rule in decision.rules if not rule.get("passed")]
+        raise NotApprovedError(
+            f"Expected an approving decision. Received: rejected by {', '.join(failed) or 'no rules'}"
+        )
+    if decision.model_digest != model_digest:
+        raise NotApprovedError(
+            f"Expected a decision on model {model_digest[:12]}. Received: one on model {decision.model_digest[:12]}"
+        )
+
+
+def spread(test: Split, info: ModelInfo, count: int) -> Split:
+    """At most `count` rows, evenly over the split: neither one class nor one hour alone."""
+    if count < 1:
+        raise InputError(f"Expected parity_rows >= 1. Received: {count}")
+    if test.schema.name != info.schema:
+        raise InputError(f"Expected test flows of schema {info.schema!r}, the model's. Received: {test.schema.name!r}")
+    if test.flows is None or test.flows.is_empty():
+        raise InputError("Expected a test split with its raw flows. Received: none")
+    rows = np.unique(np.linspace(0, test.X.height - 1, count).round().astype(np.int64))
+    return Split(test.schema, test.X[rows], test.y[rows], test.flows[rows])
+
+
+def check_parity(files: ModelFiles, info: ModelInfo, rows: Split) -> float:
+    """The largest difference between the SavedModel on raw flows and the Keras model on transformed ones.
+
+    Raises:
+        ArtifactError: it is above `TOLERANCE`, or one of the models cannot be loaded or fails on these flows.
+    """
+    from nids.savedmodel import SavedModelScorer
+
+    scorer = SavedModelScorer(files.saved_model)
+    try:
+        served = scorer.probabilities(_flows(rows))
+    except InputError as error:
+        raise ArtifactError(f"Expected the SavedModel to score the test flows. Received: {error}") from error
+    layout = InputLayout.of(info.features, load_transform(files.root))
+    trained = _keras_probabilities(files, info, layout.arrays(rows.X))
+    return compare(served, trained, _flows(rows))
+
+
+def compare(served: npt.NDArray[Any], trained: npt.NDArray[Any], flows: pl.DataFrame) -> float:
+    """The largest difference of two arrays (n_flows, n_classes); ArtifactError names the flow where it is too large."""
+    if served.shape != trained.shape:
+        raise ArtifactError(f"Expected {trained.shape} probabilities from the SavedModel. Received: {served.shape}")
+    differences = np.abs(served.astype(np.float64) - trained).max(axis=1)
+    differences[np.isnan(differences)] = np.inf
+    worst = int(differences.argmax())
+    if differences[worst] > TOLERANCE:
+        where = flows.row(worst, named=True)
+        raise ArtifactError(
+            f"Expected the SavedModel to answer as the Keras model within {TOLERANCE:g}. "
+            f"Received: a difference of {differences[worst]:.3g} on the flow in row {where.get(SOURCE_ROW)} "
+            f"of {where.get(SOURCE_FILE)}"
+        )
+    return float(differences[worst])
+
+
+def add_warmup(saved_model: Path, name: str, flows: pl.DataFrame) -> None:
+    """Put warm-up requests made of `flows` beside a SavedModel and run each as a server will.
+
+    Raises:
+        ArtifactError: a request fails: a server would not take the version.
+    """
+    from nids.savedmodel import SavedModelScorer
+    from serving.warmup import read_warmup, write_warmup
+
+    scorer = SavedModelScorer(saved_model)
+    sizes = sorted({min(size, flows.height) for size in WARMUP_BATCHES})
+    write_warmup(saved_model, name, [scorer.request(flows.head(size)) for size in sizes])
+    for request in read_warmup(saved_model):
+        try:
+            scorer.answer(request)
+        except InputError as error:
+            raise ArtifactError(f"Expected the warm-up requests to be answered. Received: {error}") from error
+
+
+def _keras_probabilities(files: ModelFiles, info: ModelInfo, arrays: dict[str, Any]) -> npt.NDArray[Any]:
+    import keras
+
+    module = f"nids.models.{info.architecture}"
+    if importlib.util.find_spec(module) is not None:
+        importlib.import_module(module)  # registers the architecture's own layers
+    try:
+        model = keras.models.load_model(files.keras, compile=False)
+    except (OSError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ArtifactError(f"Expected a Keras model at {files.keras}. Received: {reason}") from error
+    probabilities: npt.NDArray[Any] = model.predict(arrays, batch_size=_BATCH, verbose=0)
+    return probabilities
+
+
+def _flows(rows: Split) -> pl.DataFrame:
+    if rows.flows is None:
+        raise InputError("Expected a split with its raw flows. Received: none")
+    return rows.flows
+
+
+def _essentials(info: ModelInfo) -> dict[str, Any]:
+    facts = asdict(info)
+    del facts["history"]
+    return facts
+
+
+def _pushed(version: Version, *, created: bool) -> Pushed:
+    return Pushed(version.model, version.number, str(version.path), version.model_digest, created)
