@@ -12,7 +12,7 @@ def feature_selection(
     boruta_iterations: int = 50,
     rfe_features: int = 20,
     seed: int = 7,
-):
+) -> None:
     """Select raw features on a sample of the training split (`split` -> `features`)."""
     from components.feature_selection.select import select
     from nids import artifacts

@@ -13,16 +13,14 @@ def preprocessing(
     val_share: float = 0.15,
     test_share: float = 0.2,
     seed: int = 7,
-):
+) -> None:
     """Split the flows and fit the transform on the training side (`flows` -> `split` x 3, `transform`)."""
     from components.preprocessing.split import preprocess
     from nids import artifacts
 
     given = artifacts.load_flows(flows.path)
     note = str(given.raw.about.get("split_note") or "")
-    made = preprocess(
-        given.raw.frame, given.schema, val_share=val_share, test_share=test_share, seed=seed, note=note
-    )
+    made = preprocess(given.raw.frame, given.schema, val_share=val_share, test_share=test_share, seed=seed, note=note)
     print(made.train.about["method"], flush=True)
     for side, output in ((made.train, train), (made.val, val), (made.test, test)):
         counts = ", ".join(f"{name} {count:,}" for name, count in side.counts.items())

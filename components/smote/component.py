@@ -11,7 +11,7 @@ def smote(
     ratio: float = 0.5,
     k_neighbors: int = 5,
     seed: int = 7,
-):
+) -> None:
     """Balance the training split, and no other (`split` -> `split`)."""
     from components.smote.oversample import balance
     from nids import artifacts
@@ -26,6 +26,4 @@ def smote(
     about = given.about | {"rows": len(made.y), "balancing": balancing | {"per_class": made.per_class}}
     # A synthetic flow has no raw record.
     flows = given.flows if len(made.y) == len(given.y) else None
-    artifacts.save_split(
-        resampled.path, artifacts.Split(given.schema, made.X, made.y, flows, made.class_weight, about)
-    )
+    artifacts.save_split(resampled.path, artifacts.Split(given.schema, made.X, made.y, flows, made.class_weight, about))

@@ -64,9 +64,9 @@ def balance(
     _check(y, strategy, ratio, k_neighbors)
     counts = np.bincount(y, minlength=len(classes))
     how = ["kept" if count else "absent" for count in counts]
-    weight = None
+    weight: dict[int, float] | None = None
     if strategy == "class_weight":
-        weight = {int(c): len(y) / (np.count_nonzero(counts) * int(counts[c])) for c in np.flatnonzero(counts)}
+        weight = {c: len(y) / (np.count_nonzero(counts) * int(n)) for c, n in enumerate(counts) if n}
         how = [f"weight {weight[c]:.4g}" if c in weight else "absent" for c in range(len(classes))]
     parts_X, parts_y = [X], [y]
     if strategy == "smote":
