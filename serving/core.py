@@ -1,0 +1,192 @@
+"""The protocol-free server: models by name, predict, status, metadata. gRPC and REST only translate."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nids.errors import InputError, NotFoundError
+from serving.saved_model import SavedModel, warmup_records
+from serving.signature import Signature, check_inputs, choose_outputs
+from serving.tensors import Array, to_array
+from serving.versions import Lease, ModelVersions, VersionStatus
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Which model a request means: the latest version where neither version nor label is given."""
+
+    name: str
+    version: int | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Outputs by alias, with the version and signature that computed them."""
+
+    outputs: dict[str, Array]
+    version: int
+    signature: str
+
+
+class Core:
+    """Serves models until `stop`. All methods belong to one event loop.
+
+    Args:
+        models: base path by model name.
+        poll_seconds: time between two looks at the base paths; 0 looks once, as in TensorFlow Serving.
+        threads: number of signature calls that run at a time.
+        warmup: replay the warm-up requests of a version before it becomes available.
+        session: options of `SavedModel`.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, str | Path],
+        *,
+        poll_seconds: float = 1.0,
+        threads: int = 4,
+        warmup: bool = True,
+        **session: int,
+    ) -> None:
+        self._poll_seconds = poll_seconds
+        self._warmup = warmup
+        self._session = session
+        self._running = ThreadPoolExecutor(threads, thread_name_prefix="predict")
+        self._loading = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._models = {
+            name: ModelVersions(name, Path(path), self._load, self._loading) for name, path in models.items()
+        }
+        self._polling: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look for versions; does not wait for any."""
+        self._polling = asyncio.create_task(self._poll())
+
+    async def stop(self) -> None:
+        """Let requests in flight end, then unload everything."""
+        if self._polling is not None:
+            self._polling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._polling
+        await asyncio.gather(*(model.close() for model in self._models.values()))
+        self._running.shutdown()
+        self._loading.shutdown()
+
+    async def predict(
+        self,
+        ref: ModelRef,
+        inputs: Mapping[str, Array],
+        signature_name: str = "",
+        output_filter: Sequence[str] = (),
+    ) -> Prediction:
+        """Run a signature.
+
+        Args:
+            ref: the model.
+            inputs: array by alias; strings as object arrays of bytes.
+            signature_name: empty for the default signature.
+            output_filter: aliases of the outputs to compute, empty for all.
+
+        Raises:
+            NotFoundError: no such model or version is available.
+            PreconditionError: no such signature.
+            InputError: a missing, extra or unfit input, which is named; an unknown output.
+            tf.errors.OpError: what the graph itself reports.
+        """
+        lease = self._acquire(ref)
+        try:
+            signature = lease.model.signature(signature_name)
+            arrays = check_inputs(signature, inputs)
+            outputs = choose_outputs(signature, output_filter)
+            running = asyncio.get_running_loop().run_in_executor(
+                self._running, lease.model.run, signature, arrays, outputs
+            )
+        except BaseException:
+            lease.release()
+            raise
+        # The lease ends with the thread's work, even when the client has gone and nobody awaits it any more.
+        running.add_done_callback(lambda done: _end(lease, done))
+        return Prediction(await asyncio.shield(running), lease.version, signature.name)
+
+    def statuses(self, ref: ModelRef) -> list[VersionStatus]:
+        """Status of the versions seen, the newest first, or of the one asked for. Raises NotFoundError."""
+        model = self._models.get(ref.name)
+        if model is None:
+            what = "any versions" if ref.version is None else f"version {ref.version}"
+            raise NotFoundError(f"Could not find {what} of model {ref.name}")
+        return model.statuses(ref.version)
+
+    def signature(self, ref: ModelRef, name: str = "") -> Signature:
+        """One signature of an available version. Raises as `predict` does."""
+        lease = self._acquire(ref)
+        try:
+            return lease.model.signature(name)
+        finally:
+            lease.release()
+
+    def metadata(self, ref: ModelRef) -> tuple[int, Mapping[str, Any]]:
+        """An available version and its SignatureDefs by name. Raises as `predict` does."""
+        lease = self._acquire(ref)
+        try:
+            return lease.version, lease.model.signature_defs
+        finally:
+            lease.release()
+
+    def _acquire(self, ref: ModelRef) -> Lease[SavedModel]:
+        if not ref.name:
+            raise InputError("ModelSpec has no name specified.")
+        if ref.label:
+            raise InputError(f"Unrecognized servable version label: {ref.label}")
+        model = self._models.get(ref.name)
+        if model is None:
+            request = f"Latest({ref.name})" if ref.version is None else f"Specific({ref.name}, {ref.version})"
+            raise NotFoundError(f"Servable not found for request: {request}")
+        return model.acquire(ref.version)
+
+    def _load(self, path: Path) -> SavedModel:
+        model = SavedModel(path, **self._session)
+        if self._warmup:
+            try:
+                _replay(model, path)
+            except BaseException:
+                model.close()
+                raise
+        return model
+
+    async def _poll(self) -> None:
+        while True:
+            for model in self._models.values():
+                try:
+                    await model.poll()
+                except Exception:
+                    log.exception("Looking for versions of %s failed; it will be tried again", model.name)
+            if self._poll_seconds <= 0:
+                return
+            await asyncio.sleep(self._poll_seconds)
+
+
+def _end(lease: Lease[SavedModel], done: asyncio.Future[Any]) -> None:
+    if not done.cancelled():
+        done.exception()  # seen, where nobody awaits it any more
+    lease.release()
+
+
+def _replay(model: SavedModel, path: Path) -> None:
+    for record in warmup_records(path):
+        if record.WhichOneof("log_type") != "predict_log":
+            log.warning("Skipped a warm-up record of %s: only Predict requests are replayed", path)
+            continue
+        request = record.predict_log.request
+        signature = model.signature(request.model_spec.signature_name)
+        arrays = check_inputs(signature, {alias: to_array(proto, alias) for alias, proto in request.inputs.items()})
+        model.run(signature, arrays, choose_outputs(signature, request.output_filter))

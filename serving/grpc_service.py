@@ -1,0 +1,145 @@
+"""TensorFlow Serving's PredictionService and ModelService over the core."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from nids.errors import InputError
+from serving.core import Core, ModelRef
+from serving.status import Code, UnsupportedError, code_of, message_of
+from serving.tensors import from_array, to_array
+from serving.versions import VersionStatus
+
+log = logging.getLogger(__name__)
+
+_GRPC = {code: status for status in grpc.StatusCode for code in [Code(status.value[0])]}
+_MAX_MESSAGE = 4000  # a status travels in a header, which may hold 8 KiB
+_SIGNATURE_DEF = "signature_def"
+
+Answer = Callable[..., Awaitable[Any]]
+
+
+def add_services(server: grpc.aio.Server, core: Core) -> None:
+    """Register both services with a gRPC server."""
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(core), server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(core), server)
+
+
+def _answering(method: Answer) -> Answer:
+    """Answer an error with its status; what is no caller's fault is logged as well."""
+
+    @functools.wraps(method)
+    async def answer(self: Any, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        try:
+            return await method(self, request)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            code = code_of(error)
+            if code is Code.INTERNAL:
+                log.exception("%s failed", method.__name__)
+            return await context.abort(_GRPC[code], message_of(error)[:_MAX_MESSAGE])
+
+    return answer
+
+
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc]
+    """`tensorflow.serving.PredictionService`."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    @_answering
+    async def Predict(self, request: Any) -> Any:  # noqa: N802
+        inputs = {alias: to_array(proto, alias) for alias, proto in request.inputs.items()}
+        ref = _ref(request)
+        prediction = await self._core.predict(ref, inputs, request.model_spec.signature_name, request.output_filter)
+        response = predict_pb2.PredictResponse()
+        response.model_spec.name = ref.name
+        response.model_spec.version.value = prediction.version
+        response.model_spec.signature_name = prediction.signature
+        for alias, array in prediction.outputs.items():
+            # As values: some clients read `float_val` themselves, and TensorFlow Serving's default is this.
+            from_array(array, response.outputs[alias], content=False)
+        return response
+
+    @_answering
+    async def GetModelMetadata(self, request: Any) -> Any:  # noqa: N802
+        ref = _ref(request)
+        if not request.metadata_field:
+            raise InputError("GetModelMetadataRequest must specify at least one metadata_field")
+        for name in request.metadata_field:
+            if name != _SIGNATURE_DEF:
+                raise InputError(f"Metadata field {name} is not supported")
+        return metadata_message(self._core, ref)
+
+    @_answering
+    async def Classify(self, request: Any) -> Any:  # noqa: N802, ARG002
+        raise UnsupportedError("Classify is not supported. Use Predict with the same signature.")
+
+    @_answering
+    async def Regress(self, request: Any) -> Any:  # noqa: N802, ARG002
+        raise UnsupportedError("Regress is not supported. Use Predict with the same signature.")
+
+    @_answering
+    async def MultiInference(self, request: Any) -> Any:  # noqa: N802, ARG002
+        raise UnsupportedError("MultiInference is not supported. Use Predict with the same signature.")
+
+
+class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
+    """`tensorflow.serving.ModelService`."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    @_answering
+    async def GetModelStatus(self, request: Any) -> Any:  # noqa: N802
+        return status_message(self._core.statuses(_ref(request)))
+
+    @_answering
+    async def HandleReloadConfigRequest(self, request: Any) -> Any:  # noqa: N802, ARG002
+        raise UnsupportedError("HandleReloadConfigRequest is not supported.")
+
+
+def status_message(statuses: list[VersionStatus]) -> Any:
+    """A GetModelStatusResponse."""
+    response = get_model_status_pb2.GetModelStatusResponse()
+    for status in statuses:
+        item = response.model_version_status.add(version=status.version, state=int(status.state))
+        item.status.error_code = int(status.code)
+        item.status.error_message = status.message
+    return response
+
+
+def metadata_message(core: Core, ref: ModelRef) -> Any:
+    """A GetModelMetadataResponse with the signatures of a version."""
+    version, definitions = core.metadata(ref)
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    for name, definition in definitions.items():
+        signatures.signature_def[name].CopyFrom(definition)
+    response = get_model_metadata_pb2.GetModelMetadataResponse()
+    response.model_spec.name = ref.name
+    response.model_spec.version.value = version
+    response.metadata[_SIGNATURE_DEF].Pack(signatures)
+    return response
+
+
+def _ref(request: Any) -> ModelRef:
+    if not request.HasField("model_spec"):
+        raise InputError("Missing ModelSpec")
+    spec = request.model_spec
+    version = spec.version.value if spec.HasField("version") else None
+    return ModelRef(spec.name, version, spec.version_label)
