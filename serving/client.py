@@ -26,6 +26,8 @@ from serving.versions import State, VersionStatus
 
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _SIGNATURE_DEF = "signature_def"
+DEFAULT_TIMEOUT = 30.0
+"""Deadline of a call, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Client:
     which names the address, where the server cannot be reached or does not answer in time.
     """
 
-    def __init__(self, address: str, model: str = "nids", timeout: float = 30.0) -> None:
+    def __init__(self, address: str, model: str = "nids", timeout: float = DEFAULT_TIMEOUT) -> None:
         if not address.rpartition(":")[0] or not address.rpartition(":")[2].isdecimal():
             raise InputError(f"Expected HOST:PORT as the server's address. Received: {address!r}")
         self.address = address
@@ -202,8 +204,7 @@ class Client:
         return metadata.signatures[DEFAULT]
 
     def _spec(self, version: int | None = None) -> Any:
-        spec = {"name": self.model} if version is None else {"name": self.model, "version": {"value": version}}
-        return spec
+        return {"name": self.model} if version is None else {"name": self.model, "version": {"value": version}}
 
     def _ask(self, call: Any, request: Any) -> Any:
         try:

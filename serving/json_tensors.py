@@ -133,13 +133,16 @@ def _from_instances(document: dict[str, Any], specs: Mapping[str, TensorSpec]) -
 def _wrong_keys(item: int, element: dict[str, Any], specs: Mapping[str, TensorSpec]) -> InputError:
     for key in element:
         if key not in specs:
-            return InputError(
-                f"Failed to process element: {item} key: {key} of 'instances' list. "
-                f"Error: INVALID_ARGUMENT: JSON object: does not have named input: {key}"
-            )
+            return _bad_element(item, key, f"JSON object: does not have named input: {key}")
     return InputError(
         f"Failed to process element: {item} of 'instances' list. JSON object: {_debug(element)} "
         f"keys must be equal to: {','.join(sorted(specs))}"
+    )
+
+
+def _bad_element(item: int, key: str, cause: str) -> InputError:
+    return InputError(
+        f"Failed to process element: {item} key: {key} of 'instances' list. Error: INVALID_ARGUMENT: {cause}"
     )
 
 
@@ -155,13 +158,10 @@ def _first_bad_row(values: list[Any], spec: TensorSpec, error: InputError) -> In
     for item, value in enumerate(values):
         try:
             found = to_tensor(value, spec).shape
-            if shape is not None and found != shape:
-                raise InputError(f"Expecting shape {list(shape)} but got: {list(found)}")
         except InputError as cause:
-            return InputError(
-                f"Failed to process element: {item} key: {spec.alias} of 'instances' list. "
-                f"Error: INVALID_ARGUMENT: {cause}"
-            )
+            return _bad_element(item, spec.alias, str(cause))
+        if shape is not None and found != shape:
+            return _bad_element(item, spec.alias, f"Expecting shape {list(shape)} but got: {list(found)}")
         shape = found
     return error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 import re
@@ -112,10 +113,12 @@ class RestApi:
         message = metadata_message(self._core, ref)
         signatures = SignatureDefMap()
         message.metadata["signature_def"].Unpack(signatures)
-        options = {"preserving_proto_field_name": True, "always_print_fields_with_no_presence": True}
+        to_dict = functools.partial(
+            MessageToDict, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
         body = {
-            "model_spec": MessageToDict(message.model_spec, **options),
-            "metadata": {"signature_def": MessageToDict(signatures, **options)},
+            "model_spec": to_dict(message.model_spec),
+            "metadata": {"signature_def": to_dict(signatures)},
         }
         return json.dumps(body, indent=1).encode()
 

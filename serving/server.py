@@ -2,8 +2,8 @@
 
     python -m serving.server --model_base_path STORE/nids --port 8500 --rest_api_port 8501
 
-It listens on this machine only, unless `--host` says otherwise (`--host 0.0.0.0` for all interfaces): TensorFlow Serving
-listens everywhere, but neither of them asks who is calling.
+It listens on this machine only, unless `--host` says otherwise (`--host 0.0.0.0` for all interfaces): TensorFlow
+Serving listens everywhere, but neither of them asks who is calling.
 """
 
 from __future__ import annotations
@@ -183,10 +183,9 @@ def parse_options(arguments: Sequence[str]) -> tuple[ServerOptions, bool]:
     """Options from flags, and whether the end of standard input stops the server."""
     parser = argparse.ArgumentParser(prog="python -m serving.server", description=__doc__.splitlines()[0])
     parser.add_argument("--model_base_path", required=True, help="folder of the versions")
-    kinds = {"port": int, "rest_api_port": int, "grpc_max_threads": int, "tensorflow_session_parallelism": int}
-    kinds |= {"file_system_poll_wait_seconds": float, "drain_seconds": float, "enable_model_warmup": _truth}
     for option in fields(ServerOptions)[1:]:
-        parser.add_argument(f"--{option.name}", type=kinds.get(option.name, str), default=option.default)
+        kind = _truth if isinstance(option.default, bool) else type(option.default)
+        parser.add_argument(f"--{option.name}", type=kind, default=option.default)
     parser.add_argument("--stop_with_stdin", action="store_true", help=argparse.SUPPRESS)
     values = vars(parser.parse_args(arguments))
     stop_with_stdin = values.pop("stop_with_stdin")

@@ -58,7 +58,7 @@ def _types() -> tuple[DType, ...]:
         (22, "uint32", np.uint32, "uint32_val"),
         (23, "uint64", np.uint64, "uint64_val"),
     )
-    bits = {8: np.dtype(np.float32), 18: np.dtype(np.float64)}
+    bits: dict[int, np.dtype[Any]] = {8: np.dtype(np.float32), 18: np.dtype(np.float64)}
     half = DType(19, "half", np.dtype(np.float16), "half_val", np.dtype(np.uint16))
     return (*(DType(n, name, np.dtype(kind), field, bits.get(n)) for n, name, kind, field in rows), half)
 

@@ -183,7 +183,7 @@ class ModelVersions(Generic[Loaded]):
         self._set(VersionStatus(version, State.LOADING))
         try:
             model = await self._in_thread(self._load, path)
-        except Exception as error:  # noqa: BLE001 - whatever a model does, the server and the other versions live on
+        except Exception as error:  # whatever a model does, the server and the other versions live on
             self._failed[version] = files
             self._set(VersionStatus(version, State.END, code_of(error), message_of(error)))
             return

@@ -114,7 +114,7 @@ def _add_field(message: DescriptorProto, name: str, number: int, kind: str) -> N
 
 
 _POOL = descriptor_pool.DescriptorPool()
-_POOL.Add(_file())  # type: ignore[no-untyped-call]
+_POOL.Add(_file())
 
 
 def _message(name: str) -> Any:
