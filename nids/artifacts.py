@@ -77,7 +77,7 @@ def save_flows(path: str | Path, schema: FlowSchema, raw: RawFlows) -> None:
 def load_flows(path: str | Path) -> Flows:
     about = read_json(Path(path) / _ABOUT)
     frame, unreadable = _read_parquet(path, _FLOWS), _read_parquet(path, _UNREADABLE)
-    return Flows(get_schema(about["schema"]), RawFlows(frame, unreadable, about))
+    return Flows(_schema(path, about), RawFlows(frame, unreadable, about))
 
 
 # -- validation -------------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def load_split(path: str | Path) -> Split:
     flows = _read_parquet(path, _FLOWS) if (Path(path) / _FLOWS).exists() else None
     weight = about.pop("class_weight", None)
     return Split(
-        schema=get_schema(about["schema"]),
+        schema=_schema(path, about),
         X=table.drop("label"),
         y=table["label"].to_numpy(),
         flows=flows,
@@ -416,6 +416,13 @@ def load_pushed(path: str | Path) -> Pushed:
 
 
 # -- shared -----------------------------------------------------------------------------------------------------------
+
+
+def _schema(path: str | Path, about: Any) -> FlowSchema:
+    name = about.get("schema") if isinstance(about, dict) else None
+    if name is None:
+        raise ArtifactError(f"Expected the name of a schema in {Path(path) / _ABOUT}. Received: none")
+    return get_schema(name)
 
 
 def _read_parquet(path: str | Path, name: str) -> pl.DataFrame:

@@ -30,6 +30,15 @@ class NumberScale:
     maximum: float
     log1p: bool
 
+    @classmethod
+    def fit(cls, values: npt.NDArray[Any], log1p: bool) -> NumberScale:
+        """The scale of finite `values`. A span that float32 cannot divide by counts as constant."""
+        low, high = np.float32(values.min()), np.float32(values.max())
+        with np.errstate(over="ignore", divide="ignore"):
+            span = np.log1p(high) - np.log1p(low) if log1p else high - low
+            divides = np.isfinite(span) and np.isfinite(np.float32(1) / span)
+        return cls(float(low), float(high if divides else low), log1p)
+
     def apply(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """float32 array of any shape, in [0, 1]; a column that was constant in training becomes 0. NaN stays NaN."""
         low, high = np.float32(self.minimum), np.float32(self.maximum)
@@ -71,15 +80,14 @@ class Transform:
         numbers: dict[str, NumberScale] = {}
         for column in schema.numeric:
             values = flows[column.name].to_numpy().astype(np.float32)
-            low, high = float(values.min()), float(values.max())
-            if not (np.isfinite(low) and np.isfinite(high)):
+            if not np.isfinite(values).all():
                 raise InputError(f"Expected finite numbers in column {column.name!r} of the training flows")
-            if column.heavy_tailed and low < 0:
+            if column.heavy_tailed and values.min() < 0:
                 raise InputError(
                     f"Expected numbers >= 0 in column {column.name!r} of the training flows: log1p is for them. "
-                    f"Received: {low}"
+                    f"Received: {values.min()}"
                 )
-            numbers[column.name] = NumberScale(low, high, column.heavy_tailed)
+            numbers[column.name] = NumberScale.fit(values, column.heavy_tailed)
         vocabularies = {
             column.name: tuple(sorted(flows[column.name].drop_nulls().unique().to_list()))
             for column in schema.categorical
