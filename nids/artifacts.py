@@ -166,11 +166,12 @@ def save_split(path: str | Path, split: Split) -> None:
 
 def load_split(path: str | Path) -> Split:
     about = read_json(Path(path) / _ABOUT)
+    schema = _schema(path, about)
     table = _read_parquet(path, _FEATURES)
     flows = _read_parquet(path, _FLOWS) if (Path(path) / _FLOWS).exists() else None
     weight = about.pop("class_weight", None)
     return Split(
-        schema=_schema(path, about),
+        schema=schema,
         X=table.drop("label"),
         y=table["label"].to_numpy(),
         flows=flows,

@@ -26,7 +26,7 @@ TINY = FlowSchema(
 @pytest.fixture
 def tiny(monkeypatch):
     """The schema `tiny`, under which artifacts can be loaded."""
-    module = SimpleNamespace(DATASET=FlowDataset(TINY, read=lambda path: RawFlows(tiny_flows())))
+    module = SimpleNamespace(DATASET=FlowDataset(TINY, read=lambda _: RawFlows(tiny_flows())))
     monkeypatch.setitem(sys.modules, "nids.datasets.tiny", module)
     monkeypatch.setitem(datasets._MODULES, "tiny", "nids.datasets.tiny")
     return TINY

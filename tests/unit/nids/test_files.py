@@ -125,7 +125,7 @@ def test_a_changed_byte_or_name_changes_the_digest(tmp_path, other):
     assert fill(tmp_path / "x", {"a": "1", "b/c": "2"}) != fill(tmp_path / "y", other)
 
 
-@pytest.mark.parametrize("make", [lambda p: None, lambda p: p.mkdir(), lambda p: p.write_text("a file")])
+@pytest.mark.parametrize("make", [lambda _: None, lambda p: p.mkdir(), lambda p: p.write_text("a file")])
 def test_a_tree_without_files_has_no_digest(tmp_path, make):
     make(tmp_path / "x")
     with pytest.raises(ArtifactError, match="Expected a folder with files"):
