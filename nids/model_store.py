@@ -18,7 +18,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,11 +103,15 @@ class ModelStore:
         return self.get(model, numbers[-1])
 
     def find(self, model: str, model_digest: str) -> Version | None:
-        """The newest version made from exactly the model of that digest, None where there is none."""
+        """The newest version made from exactly the model of that digest, None where there is none.
+
+        A version without a legible record is nobody's: it must not stop the next release. `verify` reports it.
+        """
         for number in reversed(self.versions(model)):
-            version = self.get(model, number)
-            if version.model_digest == model_digest:
-                return version
+            with suppress(ArtifactError, NotFoundError):
+                version = self.get(model, number)
+                if version.model_digest == model_digest:
+                    return version
         return None
 
     def check_writable(self, model: str) -> None:

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import polars as pl
 import pytest
-from conftest import dense_model, random_flows
+from sample_models import dense_model, random_flows
 
 from nids.artifacts import ModelFiles, load_split, load_transform
 from nids.datasets import get_schema
@@ -262,7 +262,7 @@ def test_neither_optimizer_nor_random_state_is_served(tmp_path):
 @pytest.mark.slow
 def test_fresh_processes_export_the_same_bytes(tmp_path, request):
     script = (
-        "import sys; from pathlib import Path; from conftest import random_flows, write_model;"
+        "import sys; from pathlib import Path; from sample_models import random_flows, write_model;"
         "from nids.datasets import get_schema;"
         "write_model(Path(sys.argv[1]), flows=random_flows(get_schema('nsl-kdd'), 60, seed=0))"
     )
