@@ -1,33 +1,39 @@
 """A client of the served model: TensorFlow Serving's or the embedded server, over gRPC. Needs no TensorFlow.
 
 with Client("localhost:8500") as client:
-    scores = client.predict({"duration": np.array([0.5], np.float32), ...})
+    scores = client.predict(pl.read_parquet("flows.parquet"))
 """
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-import grpc
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from nids.errors import InputError, NidsError, StoreError
 from serving import wire
-from serving.signature import DEFAULT, Signature, TensorSpec, check_inputs, read_signature
-from serving.status import Code, error_of
-from serving.tensors import BY_NUMBER, STRING, Array, from_array, to_array
+from serving.connection import Connection, Metadata
+from serving.frames import Batch, check_output, read_batches, score_writer
+from serving.options import DEFAULT_MODEL
+from serving.signature import Signature, TensorSpec, check_inputs
+from serving.tensors import BY_NUMBER, STRING, Array
 from serving.versions import State, VersionStatus
 
-_UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-_SIGNATURE_DEF = "signature_def"
 DEFAULT_TIMEOUT = 30.0
 """Deadline of a call, in seconds."""
+
+_IN_FLIGHT = 2  # the next batch of a file is read and sent while the server works
+_PROGRESS_SECONDS = 2.0
+_SCORES = ("label", "class_id", "probabilities")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +53,11 @@ class Scores:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """A version's signatures by name."""
-
-    version: int
-    signatures: Mapping[str, Signature]
-
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        """Inputs of the default signature by name."""
-        if DEFAULT not in self.signatures:
-            raise InputError(f"Expected a model with the signature {DEFAULT}. Received: {sorted(self.signatures)}")
-        return self.signatures[DEFAULT].inputs
-
-    @property
-    def dtypes(self) -> dict[str, str]:
-        """Type names of the default signature's inputs: float, int64, string, ..."""
-        return {alias: BY_NUMBER[spec.dtype].name for alias, spec in self.inputs.items()}
-
-
 class Client:
     """One channel to one server. Every call has a deadline.
 
     Args:
-        address: `host:port` of the server's gRPC port.
+        address: `HOST:PORT` of the server's gRPC port.
         model: name of the served model.
         timeout: deadline of a call, in seconds.
 
@@ -79,20 +65,8 @@ class Client:
     which names the address, where the server cannot be reached or does not answer in time.
     """
 
-    def __init__(self, address: str, model: str = "nids", timeout: float = DEFAULT_TIMEOUT) -> None:
-        if not address.rpartition(":")[0] or not address.rpartition(":")[2].isdecimal():
-            raise InputError(f"Expected HOST:PORT as the server's address. Received: {address!r}")
-        self.address = address
-        self.model = model
-        self.timeout = timeout
-        self._channel = grpc.insecure_channel(address, options=_UNLIMITED)
-        self._predict = _call(self._channel, wire.PREDICT, wire.PredictRequest, wire.PredictResponse)
-        self._metadata_call = _call(
-            self._channel, wire.GET_MODEL_METADATA, wire.GetModelMetadataRequest, wire.GetModelMetadataResponse
-        )
-        self._status = _call(
-            self._channel, wire.GET_MODEL_STATUS, wire.GetModelStatusRequest, wire.GetModelStatusResponse
-        )
+    def __init__(self, address: str, model: str = DEFAULT_MODEL, timeout: float = DEFAULT_TIMEOUT) -> None:
+        self._connection = Connection(address, model, timeout)
         self._metadata: Metadata | None = None
 
     def __enter__(self) -> Client:
@@ -105,60 +79,39 @@ class Client:
 
     def close(self) -> None:
         """Close the channel."""
-        self._channel.close()
+        self._connection.close()
 
     def status(self) -> list[VersionStatus]:
         """Status of the versions the server has seen, the newest first."""
-        response = self._ask(self._status, wire.GetModelStatusRequest(model_spec=self._spec()))
-        return [
-            VersionStatus(item.version, State(item.state), Code(item.status.error_code), item.status.error_message)
-            for item in response.model_version_status
-        ]
+        return self._connection.status()
 
     def metadata(self) -> Metadata:
-        """The signatures of the latest version, asked for once."""
+        """The signatures of the version that was the latest when first asked."""
         if self._metadata is None:
-            request = wire.GetModelMetadataRequest(model_spec=self._spec(), metadata_field=[_SIGNATURE_DEF])
-            response = self._ask(self._metadata_call, request)
-            definitions = wire.SignatureDefMap.FromString(response.metadata[_SIGNATURE_DEF].value).signature_def
-            signatures = {name: read_signature(name, definition) for name, definition in definitions.items()}
-            self._metadata = Metadata(response.model_spec.version.value, signatures)
+            self._metadata = self._connection.metadata()
         return self._metadata
 
     def predict(self, columns: Mapping[str, Array] | pl.DataFrame) -> Scores:
-        """Score flows.
+        """Score n flows.
 
         Args:
-            columns: one column of raw values per input of the model, each of n flows. Numbers are cast to the model's
-                types where no value changes beyond rounding; strings as str or bytes.
+            columns: raw values by input name, each of shape (n,); a frame may have further columns, which are left
+                out. Numbers are cast to the model's types where no value changes beyond rounding; strings are str or
+                bytes.
         """
-        signature = self._signature()
+        signature = self.metadata().default
         if isinstance(columns, pl.DataFrame):
-            columns = {name: columns[name].to_numpy() for name in columns.columns}
+            columns = {name: columns[name].to_numpy() for name in signature.inputs if name in columns.columns}
         inputs = {name: _cast(signature.inputs.get(name), values) for name, values in columns.items()}
         check_inputs(signature, inputs)
-        outputs, version = self.run(inputs)
-        for name in ("label", "class_id", "probabilities"):
-            if name not in outputs:
-                raise InputError(f"Expected a model with the output {name}. Received: {sorted(outputs)}")
-        labels = np.empty(len(outputs["label"]), dtype=object)
-        labels[:] = [label.decode() for label in outputs["label"]]
+        outputs, version = self._connection.predict(inputs)
+        if not set(_SCORES) <= outputs.keys():
+            raise InputError(f"Expected a model with the outputs {', '.join(_SCORES)}. Received: {sorted(outputs)}")
+        labels = np.array([label.decode() for label in outputs["label"]], dtype=object)
         return Scores(labels, outputs["class_id"], outputs["probabilities"], version)
 
-    def run(
-        self, inputs: Mapping[str, Array], signature_name: str = "", version: int | None = None
-    ) -> tuple[dict[str, Array], int]:
-        """Any signature's outputs by name, and the version that answered."""
-        request = wire.PredictRequest(model_spec=self._spec(version))
-        request.model_spec.signature_name = signature_name
-        for name, array in inputs.items():
-            from_array(np.asarray(array), request.inputs[name], content=True)
-        response = self._ask(self._predict, request)
-        outputs = {name: to_array(proto, name) for name, proto in response.outputs.items()}
-        return outputs, response.model_spec.version.value
-
     def class_names(self, columns: Mapping[str, Array]) -> list[str] | None:
-        """Class names in class order, as the model's own classify signature tells them; None where it has none.
+        """Class names in class order, as the model's classify signature gives them; None for a model without one.
 
         Args:
             columns: at least one flow: the names come with its scores.
@@ -169,8 +122,8 @@ class Client:
             (spec,) = signature.inputs.values()
             if BY_NUMBER.get(spec.dtype) is not STRING:
                 continue
-            example = _example(self._signature(), columns)
-            outputs, _ = self.run({spec.alias: np.array([example], dtype=object)}, name)
+            example = _example(self.metadata().default, columns)
+            outputs, _ = self._connection.predict({spec.alias: np.array([example], dtype=object)}, name)
             return [text.decode() for text in outputs["classes"][0]]
         return None
 
@@ -181,51 +134,19 @@ class Client:
             StoreError: it was not within `timeout` seconds; the message says why.
         """
         end = time.monotonic() + timeout
-        reason = "no answer"
         while True:
             try:
-                statuses = [s for s in self.status() if version in (None, s.version)]
-                reason = ", ".join(f"version {s.version} is {s.state.name} {s.message}".strip() for s in statuses)
-                available = [s.version for s in statuses if s.state is State.AVAILABLE]
+                statuses = [status for status in self.status() if version in (None, status.version)]
+                available = [status.version for status in statuses if status.state is State.AVAILABLE]
                 if available:
                     return max(available)
+                reason = ", ".join(f"version {s.version} is {s.state.name} {s.message}".strip() for s in statuses)
             except NidsError as error:
                 reason = str(error)
             if time.monotonic() > end:
-                raise StoreError(
-                    f"Expected model {self.model} at {self.address} to be available within {timeout:g} s. "
-                    f"Received: {reason}"
-                )
+                where = f"model {self._connection.model} at {self._connection.address}"
+                raise StoreError(f"Expected {where} to be available within {timeout:g} s. Received: {reason}")
             time.sleep(0.1)
-
-    def _signature(self) -> Signature:
-        metadata = self.metadata()
-        _ = metadata.inputs
-        return metadata.signatures[DEFAULT]
-
-    def _spec(self, version: int | None = None) -> Any:
-        return {"name": self.model} if version is None else {"name": self.model, "version": {"value": version}}
-
-    def _ask(self, call: Any, request: Any) -> Any:
-        try:
-            return call(request, timeout=self.timeout)
-        except grpc.RpcError as error:
-            code = Code(error.code().value[0])
-            raise error_of(code, self._sentence(code, error.details() or code.name)) from error
-
-    def _sentence(self, code: Code, details: str) -> str:
-        text = " ".join(details.split())
-        if code is Code.UNAVAILABLE:
-            return f"Expected a server at {self.address}. Received: {text}"
-        if code is Code.DEADLINE_EXCEEDED:
-            return f"Expected an answer from {self.address} within {self.timeout:g} s. Received: none"
-        return f"{self.address} answers {code.name}: {text}"
-
-
-def _call(channel: grpc.Channel, path: str, request: Any, response: Any) -> Any:
-    return channel.unary_unary(
-        path, request_serializer=request.SerializeToString, response_deserializer=response.FromString
-    )
 
 
 def _cast(spec: TensorSpec | None, values: Array) -> Array:
@@ -255,3 +176,111 @@ def _example(signature: Signature, columns: Mapping[str, Array]) -> bytes:
         else:
             feature.int64_list.value.append(int(value))
     return bytes(example.SerializeToString(deterministic=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What was done: flows by label, the versions that answered, and the time it took."""
+
+    flows: int
+    labels: dict[str, int]
+    versions: tuple[int, ...]
+    seconds: float
+
+
+def predict_file(
+    input: str | Path,
+    server: str,
+    model: str = "nids",
+    output: str | Path | None = None,
+    batch_size: int = 1024,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> Scored:
+    """Score every flow of a file.
+
+    The output has one row per flow, in the order of the file: `row` (the first is 1), `label`, `probability_<class>`
+    for each class, `version`. The class names are those of the model's classify signature; `probability_0` and so on
+    for a model that has none.
+
+    Args:
+        input: CSV (`.csv`, `.csv.gz`) or Parquet file; its header names the model's inputs, other columns are ignored.
+        server: `HOST:PORT` of the gRPC port.
+        model: served name.
+        output: `.csv` or `.parquet` file, which is whole or not there; None for CSV on standard output.
+        batch_size: flows per request.
+        timeout: seconds that a request may take.
+
+    Raises:
+        InputError: the file, a column or a cell is not as expected; it is named.
+        NotFoundError: the server has no such model.
+        StoreError: the server cannot be reached.
+    """
+    if batch_size < 1:
+        raise InputError(f"Expected --batch-size of at least 1. Received: {batch_size}")
+    if output is not None:
+        check_output(Path(output))
+    start = time.monotonic()
+    labels: Counter[str] = Counter()
+    versions: set[int] = set()
+    progress = _Progress(start)
+    with Client(server, model, timeout) as client:
+        batches = read_batches(input, client.metadata().inputs, batch_size)
+        classes: list[str] | None = None
+        with score_writer(output) as writer:
+            for batch, scores in _scored(client, batches):
+                classes = classes or _class_names(client, batch, scores)
+                writer.write(_table(batch, scores, classes))
+                labels.update(scores.labels)
+                versions.add(scores.version)
+                progress.show(labels.total())
+    return Scored(labels.total(), dict(labels.most_common()), tuple(sorted(versions)), time.monotonic() - start)
+
+
+def _scored(client: Client, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Scores]]:
+    waiting: deque[tuple[Batch, Future[Scores]]] = deque()
+    with ThreadPoolExecutor(_IN_FLIGHT) as pool:
+        for batch in batches:
+            waiting.append((batch, pool.submit(client.predict, batch.columns)))
+            if len(waiting) >= _IN_FLIGHT:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        while waiting:
+            done, future = waiting.popleft()
+            yield done, future.result()
+
+
+def _class_names(client: Client, batch: Batch, scores: Scores) -> list[str]:
+    """Names for the columns of probabilities, taken only where they agree with the labels of the same flows."""
+    width = scores.probabilities.shape[1]
+    names = client.class_names(batch.columns)
+    if names and len(names) == width:
+        named = [names[index] for index in scores.class_ids]
+        if named == list(scores.labels):
+            return names
+    return [str(index) for index in range(width)]
+
+
+def _table(batch: Batch, scores: Scores, classes: list[str]) -> pl.DataFrame:
+    n_flows = len(batch)
+    return pl.DataFrame(
+        {
+            "row": np.arange(batch.first_row, batch.first_row + n_flows, dtype=np.int64),
+            "label": scores.labels.tolist(),
+            **{f"probability_{name}": scores.probabilities[:, index] for index, name in enumerate(classes)},
+            "version": np.full(n_flows, scores.version, dtype=np.int64),
+        }
+    )
+
+
+class _Progress:
+    """A line on standard error every few seconds; none for what is done at once."""
+
+    def __init__(self, start: float) -> None:
+        self._start = self._last = start
+
+    def show(self, flows: int) -> None:
+        now = time.monotonic()
+        if now - self._last >= _PROGRESS_SECONDS:
+            self._last = now
+            rate = flows / (now - self._start)
+            print(f"{flows:,} flows scored, {rate:,.0f} per second", file=sys.stderr, flush=True)

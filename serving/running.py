@@ -15,7 +15,7 @@ from typing import IO
 
 from nids.errors import NidsError, StoreError
 from serving.client import Client
-from serving.server import DEFAULT_MODEL, Addresses, ServerOptions
+from serving.options import Addresses, ServerOptions
 from serving.versions import State
 
 _SIGN = "Serving "
@@ -27,25 +27,26 @@ class RunningServer:
     """A server under way, with one version available.
 
     Attributes:
-        addresses: `host:port` of gRPC and REST.
+        grpc_address, rest_address: `host:port` by protocol.
         version: the version that became available first.
         pid: its process id.
     """
 
-    addresses: Addresses
+    grpc_address: str
+    rest_address: str
     version: int
     pid: int
 
 
 @contextmanager
 def running_server(
-    base_path: str | Path, model_name: str = DEFAULT_MODEL, *, version: int | None = None, timeout: float = 120.0
+    model_name: str, base_path: str | Path, *, version: int | None = None, timeout: float = 120.0
 ) -> Iterator[RunningServer]:
     """Serve a model on free ports of this machine until the block ends.
 
     Args:
-        base_path: folder of the versions.
         model_name: served name.
+        base_path: folder of the versions.
         version: wait until this version is available; None for any.
         timeout: seconds to wait for it.
 
@@ -65,7 +66,8 @@ def running_server(
     try:
         end = time.monotonic() + timeout
         addresses = _addresses(process, output, end)
-        yield RunningServer(addresses, _available(process, output, addresses, model_name, version, end), process.pid)
+        number = _available(process, output, addresses, model_name, version, end)
+        yield RunningServer(addresses.grpc, addresses.rest, number, process.pid)
     finally:
         _stop(process)
         output.thread.join()

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from nids.errors import InputError
 from serving.signature import DEFAULT, Signature, batch_sizes, read_signature
 from serving.status import Code, PreconditionError, code_of
 from serving.tensors import Array
+from serving.warmup import MAX_RECORDS, WARMUP_FILE
 
 _TAG = "serve"
-_WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
-_MAX_WARMUP_RECORDS = 1000  # TensorFlow Serving's limit
 _MAX_STEPS = 64
 
 
@@ -108,15 +109,12 @@ def warmup_records(path: str | Path) -> Iterator[Any]:
     Raises:
         InputError: more records than TensorFlow Serving accepts, or a damaged one.
     """
-    file = Path(path) / _WARMUP
+    file = Path(path) / WARMUP_FILE
     if not file.exists():
         return
-    from google.protobuf.message import DecodeError
-    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
-
     for count, record in enumerate(_records(file)):
-        if count >= _MAX_WARMUP_RECORDS:
-            raise InputError(f"Number of warmup records exceeds the maximum ({_MAX_WARMUP_RECORDS}) at {file}")
+        if count >= MAX_RECORDS:
+            raise InputError(f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {file}")
         try:
             yield PredictionLog.FromString(record)
         except DecodeError as error:

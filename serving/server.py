@@ -18,52 +18,17 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 from nids.errors import InputError, NidsError
+from serving.options import Addresses, ServerOptions
 from serving.quiet import quiet_tensorflow
+from serving.running import running_server
+
+__all__ = ["Addresses", "ServerOptions", "main", "parse_options", "running_server", "serve", "started"]
 
 log = logging.getLogger(__name__)
-
-DEFAULT_MODEL = "nids"
-_CPUS = os.cpu_count() or 1
-
-
-@dataclass(frozen=True)
-class ServerOptions:
-    """Named as the flags of `tensorflow_model_server`; `host`, and 0 for a free port, are our own.
-
-    Attributes:
-        model_base_path: folder of the versions, `<model_base_path>/<version>/saved_model.pb`.
-        model_name: name of the model for clients.
-        port, rest_api_port: for gRPC and REST; 0 picks a free one.
-        host: address to listen on.
-        file_system_poll_wait_seconds: time between two looks for a new version; 0 looks once.
-        grpc_max_threads: requests that run in the model at a time.
-        tensorflow_session_parallelism: threads of TensorFlow per model; 0 lets it choose.
-        enable_model_warmup: replay a version's warm-up requests before it becomes available.
-        drain_seconds: time for requests in flight after SIGTERM.
-    """
-
-    model_base_path: str | Path
-    model_name: str = DEFAULT_MODEL
-    port: int = 8500
-    rest_api_port: int = 8501
-    host: str = "127.0.0.1"
-    file_system_poll_wait_seconds: float = 1.0
-    grpc_max_threads: int = 4 * _CPUS
-    tensorflow_session_parallelism: int = 0
-    enable_model_warmup: bool = True
-    drain_seconds: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where a server listens: `host:port` for each protocol."""
-
-    grpc: str
-    rest: str
 
 
 def serve(options: ServerOptions) -> None:
