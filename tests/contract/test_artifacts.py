@@ -1,4 +1,4 @@
-"""Every artifact comes back as it was saved, equal content makes equal bytes, and a folder of another kind is refused."""
+"""Every artifact comes back as it was saved, equal content makes equal bytes, and another kind of folder is refused."""
 
 import dataclasses
 import json
