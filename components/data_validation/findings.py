@@ -76,11 +76,12 @@ def share_sentence(rejected: pl.DataFrame, rows: int, max_rejected_share: float)
     if rejected.is_empty() or rejected.height / rows <= max_rejected_share:
         return None
     file, row, reason = rejected.select(SOURCE_FILE, SOURCE_ROW, "reason").row(0)
-    share = min(1.0, math.ceil(rejected.height / rows * 1e6) / 1e6)
+    # Written out, since YAML takes 7e-06 for text.
+    share = f"{math.ceil(rejected.height / rows * 1e6) / 1e6:.6f}".rstrip("0")
     return (
         f"{file}, row {row}: {_inline(reason)}; in all {rejected.height:,} of {rows:,} rows break a rule of their "
         f"schema, more than max_rejected_share={max_rejected_share:g} allows: mend them, or go on without them with "
-        f"--set max_rejected_share={share:g}"
+        f"--set max_rejected_share={share}{'0' if share.endswith('.') else ''}"
     )
 
 

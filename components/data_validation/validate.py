@@ -12,7 +12,7 @@ from components.data_validation.duplicates import count_duplicates
 from components.data_validation.suite import Consequence, Outcome, judge, rules_of
 from nids.artifacts import Validation
 from nids.datasets.base import RawFlows
-from nids.errors import InputError
+from nids.errors import ArtifactError, InputError
 from nids.schema import SOURCE_FILE, SOURCE_ROW, FlowSchema
 
 _POSITION = "position"
@@ -53,11 +53,13 @@ def validate(
 
     Raises:
         InputError: a parameter is out of its range. What is wrong with the data is in `Judgement.stop`.
+        ArtifactError: the flows have not the columns of the schema.
     """
     if not 0 <= max_rejected_share <= 1:
         raise InputError(f"Expected max_rejected_share in [0, 1]. Received: {max_rejected_share}")
     if min_class_rows < 0:
         raise InputError(f"Expected min_class_rows >= 0. Received: {min_class_rows}")
+    _check_columns(flows.frame, schema)
     outcomes = judge(flows.frame, rules_of(schema))
     broken = _broken_rules(flows.frame, outcomes)
     kept = flows.frame.with_row_index(_POSITION).join(broken, on=_POSITION, how="anti", maintain_order="left")
@@ -93,6 +95,15 @@ def validate(
         },
     )
     return Judgement(validation, kept, rejected, stop)
+
+
+def _check_columns(frame: pl.DataFrame, schema: FlowSchema) -> None:
+    expected, found = set(schema.polars_schema()), set(frame.columns)
+    if expected != found:
+        raise ArtifactError(
+            f"Expected flows with the columns of {schema.name}. "
+            f"Received: missing {sorted(expected - found)}, unexpected {sorted(found - expected)}"
+        )
 
 
 def _broken_rules(frame: pl.DataFrame, outcomes: Sequence[Outcome]) -> pl.DataFrame:
