@@ -16,7 +16,7 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 from nids.errors import InputError
 from serving.core import Core, ModelRef
 from serving.grpc_service import metadata_message, status_message
-from serving.json_tensors import JsonRequest, format_response, parse_request
+from serving.json_predict import JsonRequest, format_response, parse_request
 from serving.signature import DEFAULT, Signature
 from serving.status import HTTP_STATUS, Code, PreconditionError, UnsupportedError, code_of, message_of
 
