@@ -193,8 +193,7 @@ class ModelStore:
                 write_json(incoming / RELEASE, release)
                 _sync_tree(incoming)
                 # Before the rename: a publisher killed in between leaves a gap, never a number that comes twice.
-                (folder / _LAST).write_text(f"{number}\n")
-                _sync(folder / _LAST)
+                _remember(folder, number)
                 if _renamed(incoming, folder / str(number)):
                     _sync(folder)
                     return self.get(model, number)
@@ -246,6 +245,14 @@ def _next_number(folder: Path) -> int:
     return max(int(text), *_numbers(folder), 0) + 1
 
 
+def _remember(folder: Path, number: int) -> None:
+    """Write the highest number given out, whole or not at all."""
+    beside = folder / f"{_INCOMING}last"
+    beside.write_text(f"{number}\n")
+    _sync(beside)
+    beside.replace(folder / _LAST)
+
+
 def _renamed(incoming: Path, target: Path) -> bool:
     """Whether `incoming` took the name `target`; False where the name is taken, by whatever it may be."""
     if os.path.lexists(target):  # a rename would replace an empty folder
@@ -264,7 +271,10 @@ def _renamed(incoming: Path, target: Path) -> bool:
 def _sweep(folder: Path) -> None:
     """Remove what killed publishers left; the lock is held, so none of it is being written."""
     for leftover in folder.glob(f"{_INCOMING}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink()
 
 
 def _digests(folder: Path) -> dict[str, str]:

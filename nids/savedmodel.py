@@ -32,6 +32,7 @@ import polars as pl
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from nids._graph_checks import check_finite, check_lengths
 from nids.datasets import get_schema
 from nids.errors import ArtifactError, InputError
 from nids.files import new_folder
@@ -178,7 +179,7 @@ class _ServedModel(tf.Module):  # type: ignore[misc]
 
     def _probabilities(self, features: _Tensors) -> Any:
         inputs: _Tensors = {}
-        with tf.control_dependencies([_check_lengths(features)]):
+        with tf.control_dependencies([check_lengths(features)]):
             if self._layout.numbers:
                 inputs["numbers"] = self._numbers(features)
             if self._layout.codes:
@@ -193,7 +194,7 @@ class _ServedModel(tf.Module):  # type: ignore[misc]
         blocks = []
         if floats:
             block = tf.stack([features[name] for name in floats], axis=1)
-            with tf.control_dependencies([_check_finite(block, floats)]):
+            with tf.control_dependencies([check_finite(block, floats)]):
                 blocks.append(tf.identity(block))
         if integers:
             blocks.append(tf.cast(tf.stack([features[name] for name in integers], axis=1), tf.float32))
@@ -242,49 +243,6 @@ def _scaled(raw: Any, scales: Sequence[NumberScale]) -> Any:
     span = high - low
     factor = np.divide(np.float32(1), span, out=np.zeros_like(span), where=span > 0)
     return tf.clip_by_value((x - low) * factor, 0.0, 1.0)
-
-
-def _check_finite(block: Any, names: Sequence[str]) -> Any:
-    """An op that fails, naming the columns of `block` [batch, len(names)] that hold NaN or infinity."""
-    finite = tf.reduce_all(tf.math.is_finite(block), axis=0)
-    message = "Expected finite numbers. Received NaN or infinity in: "
-    return tf.cond(tf.reduce_all(finite), _accept, lambda: _refuse(message, names, ~finite))
-
-
-def _check_lengths(features: _Tensors) -> Any:
-    """An op that fails, naming the features that are not vectors of the first feature's length.
-
-    Servers feed any shape, so nothing here may follow from the declared ones: TensorFlow folds ranks into constants.
-    """
-    names = list(features)
-    # ShapeN takes tensors of one type, and one op per feature would cost more than the rest of the transform.
-    shapes: _Tensors = {}
-    for dtype in _DTYPES.values():
-        same = [name for name in names if features[name].dtype == dtype]
-        if same:
-            shapes.update(zip(same, tf.raw_ops.ShapeN(input=[features[name] for name in same]), strict=True))
-    sizes = tf.concat([shapes[name] for name in names], axis=0)
-
-    def refuse() -> Any:
-        texts = [tf.strings.reduce_join(tf.strings.as_string(shapes[name]), separator=", ") for name in names]
-        bad = tf.not_equal(tf.stack(texts), tf.strings.as_string(sizes[0]))
-        message = f"Expected shape [batch] and as many values as in feature {names[0]}. Received another shape in: "
-        return _refuse(message, names, bad)
-
-    # A matrix adds a dimension to `sizes`, hence to their sum, even where all of them are 1.
-    vectors = tf.equal(tf.reduce_sum(sizes), len(names) * sizes[0])
-    return tf.cond(tf.logical_and(vectors, tf.reduce_all(tf.equal(sizes, sizes[0]))), _accept, refuse)
-
-
-def _accept() -> Any:
-    return tf.constant(True)
-
-
-def _refuse(message: str, names: Sequence[str], bad: Any) -> Any:
-    """Fail with `message` and the names where the vector `bad` is true."""
-    culprits = tf.strings.reduce_join(tf.boolean_mask(tf.constant(list(names)), bad), separator=", ")
-    with tf.control_dependencies([tf.debugging.Assert(False, [tf.strings.join([message, culprits])])]):
-        return tf.constant(False)
 
 
 def _check_model(model: keras.Model, layout: InputLayout, n_classes: int) -> None:

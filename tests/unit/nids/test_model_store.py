@@ -161,11 +161,15 @@ def publish_and_die(root: str, source: str, operation: str) -> None:
     def die(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    setattr(model_store, operation, die)
+    owner, _, name = operation.rpartition(".")
+    setattr({"": model_store, "Path": Path}[owner], name, die)
     ModelStore(root).publish("nids", source, "killed")
 
 
-@pytest.mark.parametrize("operation", ["_digests", "_next_number", "write_json", "_sync_tree", "_sync", "_renamed"])
+@pytest.mark.parametrize(
+    "operation",
+    ["_digests", "_next_number", "write_json", "_sync_tree", "_sync", "_remember", "Path.replace", "_renamed"],
+)
 def test_a_killed_publisher_leaves_nothing_visible_and_the_next_one_sweeps(store, source, operation):
     store.publish("nids", source, "before")
     process = PROCESSES.Process(target=publish_and_die, args=(str(store.root), str(source), operation))

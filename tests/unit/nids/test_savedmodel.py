@@ -223,6 +223,22 @@ def test_categories_become_their_codes_and_unknown_ones_the_first_slot(tmp_path)
     np.testing.assert_array_equal(served, expected)
 
 
+@pytest.mark.parametrize("unroll", [True, False])
+def test_a_recurrent_model_is_served_with_all_its_weights(tmp_path, unroll):
+    import keras
+
+    flows = random_flows(SCHEMA, 40, seed=0)
+    transform = Transform.fit(flows, SCHEMA)
+    selected = [column.name for column in SCHEMA.numeric][:8]
+    numbers = keras.Input((8,), name="numbers")
+    steps = keras.layers.Conv1D(6, 3, padding="same")(keras.layers.Reshape((8, 1))(numbers))
+    last = keras.layers.LSTM(5, unroll=unroll)(keras.layers.MultiHeadAttention(2, 3)(steps, steps))
+    model = keras.Model({"numbers": numbers}, keras.layers.Dense(len(SCHEMA.classes), activation="softmax")(last))
+    export_saved_model(model, transform, selected, tmp_path / "saved")
+    expected = model.predict(InputLayout.of(selected, transform).arrays(transform.apply(flows)), verbose=0)
+    np.testing.assert_allclose(SavedModelScorer(tmp_path / "saved").probabilities(flows), expected, atol=1e-5)
+
+
 def test_only_selected_features_are_asked_for(tmp_path):
     transform = Transform.fit(random_flows(SCHEMA, 50, seed=0), SCHEMA)
     selected = ["src_bytes", "flag"]
