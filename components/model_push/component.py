@@ -12,7 +12,7 @@ def model_push(
     store: str = "",
     model_name: str = "nids",
     parity_rows: int = 512,
-):
+) -> None:
     """Release exactly the approved model as the next version (`model`, `decision`, `test` -> `pushed`)."""
     from functools import partial
     from pathlib import Path
