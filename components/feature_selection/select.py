@@ -110,8 +110,8 @@ def select(
 def stratified_rows(y: _Labels, max_rows: int, seed: int) -> npt.NDArray[np.int64]:
     """Ascending row numbers of a sample with the class shares of `y`, of `max_rows` rows or all there are.
 
-    A rare class keeps up to 100 rows (fewer where that is more than its equal share of `max_rows`), at the expense of
-    the others.
+    A class that would be left with less keeps 100 rows, or all it has where these are fewer, or an equal part of
+    `max_rows` where that is less; the others make room for it.
     """
     if len(y) <= max_rows:
         return np.arange(len(y))
@@ -119,9 +119,14 @@ def stratified_rows(y: _Labels, max_rows: int, seed: int) -> npt.NDArray[np.int6
     members = [np.flatnonzero(y == c) for c in np.unique(y)]
     sizes = np.array([len(m) for m in members])
     least = np.minimum(sizes, min(_LEAST_PER_CLASS, max_rows // len(sizes)))
-    share = (sizes - least) * (max_rows - least.sum()) / max(1, (sizes - least).sum())
-    quota = least + np.floor(share).astype(np.int64)
-    largest_remainder = np.argsort(np.floor(share) - share, kind="stable")[: max_rows - quota.sum()]
+    rare = np.zeros(len(sizes), dtype=bool)
+    while True:
+        share = np.where(rare, least, sizes * (max_rows - least[rare].sum()) / sizes[~rare].sum())
+        if not (share < least).any():
+            break
+        rare |= share < least
+    quota = np.floor(share).astype(np.int64)
+    largest_remainder = np.argsort(quota - share, kind="stable")[: max_rows - quota.sum()]
     quota[largest_remainder] += 1
     drawn = [rng.choice(m, size=n, replace=False) for m, n in zip(members, quota, strict=True)]
     return np.sort(np.concatenate(drawn))
