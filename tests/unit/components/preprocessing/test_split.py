@@ -1,4 +1,5 @@
-from __future__ import annotations
+import os
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.preprocessing.split import preprocess, split
+from nids.datasets import get_dataset
 from nids.errors import InputError
 from nids.schema import Column, FlowSchema, Kind
 
@@ -299,3 +301,42 @@ def test_a_side_says_how_it_came_about():
         "absent": [],
         "also_in_train": 0,
     }
+
+
+# -- real data --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def real():
+    """Reads a data set below the folder NIDS_DATA."""
+    if "NIDS_DATA" not in os.environ:
+        pytest.skip("NIDS_DATA names no folder with data sets")
+
+    def read(name):
+        dataset = get_dataset(name)
+        return dataset.schema, dataset.read(Path(os.environ["NIDS_DATA"]) / name)
+
+    return read
+
+
+def test_the_official_test_part_of_nsl_kdd_stays_whole(real):
+    schema, raw = real("nsl-kdd")
+    made = preprocess(raw.frame, schema)
+    assert made.test.flows.equals(raw.frame.filter(pl.col("split") == "test"))
+    assert made.test.counts == {"normal": 9711, "dos": 7458, "probe": 2421, "r2l": 2887, "u2r": 67}
+    assert made.train.X.height + made.val.X.height == 125_973
+    for name, count in made.val.counts.items():
+        whole = count + made.train.counts[name]
+        assert count == pytest.approx(0.15 * whole, rel=0.001, abs=1)
+    assert made.val.about["also_in_train"] == 0
+
+
+def test_the_many_equal_flows_of_unsw_nb15_share_a_side(real):
+    schema, raw = real("unsw-nb15")
+    testing_only = raw.frame.filter(pl.col("source_file").str.contains("testing")).with_columns(split=None)
+    made = preprocess(testing_only.cast(schema.polars_schema()), schema)
+    assert made.val.about["also_in_train"] == made.test.about["also_in_train"] == 0
+    assert made.test.about["absent"] == []
+    for name, count in made.test.counts.items():
+        whole = count + made.train.counts[name] + made.val.counts[name]
+        assert count == pytest.approx(0.2 * whole, rel=0.05, abs=2)
