@@ -69,7 +69,7 @@ def _flatten(value: Any) -> tuple[tuple[int, ...], list[Any]]:
             if not isinstance(element, list):
                 raise InputError(
                     f"JSON Value: {debug_text(element)} found at incorrect level: {len(shape) + 1} in the JSON DOM. "
-                    f"Expected at level: {len(shape) + 1 + _depth(level[0][:1])}"
+                    f"Expected at level: {len(shape) + _depth(level[0])}"
                 )
             if len(element) != size:
                 raise InputError(

@@ -92,7 +92,7 @@ def code_of(error: BaseException) -> Code:
 
 def message_of(error: BaseException) -> str:
     """The text of an error for a client; TensorFlow's errors carry theirs as `message`."""
-    return str(getattr(error, "message", None) or error or type(error).__name__)
+    return str(getattr(error, "message", "")) or str(error) or type(error).__name__
 
 
 def error_of(code: Code, message: str) -> NidsError:

@@ -64,7 +64,7 @@ def _types() -> tuple[DType, ...]:
 
 
 BY_NUMBER: dict[int, DType] = {kind.number: kind for kind in _types()}
-BY_NUMPY: dict[np.dtype[Any], DType] = {kind.numpy: kind for kind in _types()}
+BY_NUMPY: dict[np.dtype[Any], DType] = {kind.numpy: kind for kind in BY_NUMBER.values()}
 STRING = BY_NUMBER[7]
 
 

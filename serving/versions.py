@@ -199,9 +199,13 @@ class ModelVersions(Generic[Loaded]):
 
     async def _unload(self, lease: Lease[Loaded]) -> None:
         await lease.idle.wait()
-        await self._in_thread(lease.model.close)
+        ended = VersionStatus(lease.version, State.END)
+        try:
+            await self._in_thread(lease.model.close)
+        except Exception as error:
+            ended = VersionStatus(lease.version, State.END, code_of(error), message_of(error))
         if lease.version not in self._serving:  # it may have been wanted again meanwhile
-            self._set(VersionStatus(lease.version, State.END))
+            self._set(ended)
 
     def _set(self, status: VersionStatus) -> None:
         self._statuses[status.version] = status
