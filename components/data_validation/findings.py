@@ -76,18 +76,25 @@ def share_sentence(rejected: pl.DataFrame, rows: int, max_rejected_share: float)
     if rejected.is_empty() or rejected.height / rows <= max_rejected_share:
         return None
     file, row, reason = rejected.select(SOURCE_FILE, SOURCE_ROW, "reason").row(0)
-    # Written out, since YAML takes 7e-06 for text.
-    share = f"{math.ceil(rejected.height / rows * 1e6) / 1e6:.6f}".rstrip("0")
     return (
         f"{file}, row {row}: {_inline(reason)}; in all {rejected.height:,} of {rows:,} rows break a rule of their "
-        f"schema, more than max_rejected_share={max_rejected_share:g} allows: mend them, or go on without them with "
-        f"--set max_rejected_share={share}{'0' if share.endswith('.') else ''}"
+        f"schema, more than max_rejected_share={max_rejected_share:g} allows: mend them{_advice(rejected.height, rows)}"
     )
 
 
 def _inline(reason: str) -> str:
-    """A reason inside another sentence: `expected ..., received ...`."""
-    return reason.replace("Expected ", "expected ").replace(". Received: ", ", received ")
+    """The first fault of a row inside another sentence: `expected ..., received ...`."""
+    first, *more = reason.split("; Expected ")
+    text = first.replace("Expected ", "expected ", 1).replace(". Received: ", ", received ", 1)
+    return text + (f" (faults in this row: {1 + len(more)})" if more else "")
+
+
+def _advice(rejected: int, rows: int) -> str:
+    if rejected == rows:
+        return ""
+    # Rounded up, so that it is enough; written out, since YAML takes 7e-06 for text.
+    share = math.ceil(rejected / rows * 1e6) / 1e6
+    return f", or go on without them with --set max_rejected_share={share:.6f}".rstrip("0")
 
 
 def class_sentence(scarce: Sequence[Scarce], min_class_rows: int) -> str | None:

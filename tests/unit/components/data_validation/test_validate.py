@@ -155,6 +155,17 @@ def test_above_the_share_one_line_names_the_first_row_and_what_to_raise():
     assert judged.validation.about["stop"] == judged.stop
 
 
+def test_only_the_first_fault_of_the_first_row_is_spelt_out():
+    judged = _validate(_frame(bytes={3: -5}, share={3: 7.0}, ts={3: math.inf}))
+    assert judged.stop.startswith(
+        "flows.csv, row 3: expected at least 0 in column 'bytes', received -5 (faults in this row: 3); in"
+    )
+
+
+def test_no_share_is_advised_where_every_row_is_at_fault():
+    assert _validate(_frame(bytes=dict.fromkeys(range(1, 9), -1))).stop.endswith("allows: mend them")
+
+
 @pytest.mark.parametrize(("share", "stops"), [(0.3, False), (0.2999, True)])
 def test_the_share_is_a_bound_that_may_be_reached(share, stops):
     judged = _validate(_frame(10, bytes={1: -1, 2: -1, 3: -1}), max_rejected_share=share)
