@@ -140,7 +140,8 @@ class Client:
                 available = [status.version for status in statuses if status.state is State.AVAILABLE]
                 if available:
                     return max(available)
-                reason = ", ".join(f"version {s.version} is {s.state.name} {s.message}".strip() for s in statuses)
+                reasons = [f"version {s.version} is {s.state.name} {s.message}".strip() for s in statuses]
+                reason = ", ".join(reasons) or f"version {version} is not known there"
             except NidsError as error:
                 reason = str(error)
             if time.monotonic() > end:

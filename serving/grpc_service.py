@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
+    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
-    model_service_pb2_grpc,
+    inference_pb2,
+    model_management_pb2,
     predict_pb2,
-    prediction_service_pb2_grpc,
+    regression_pb2,
 )
 
 from nids.errors import InputError
@@ -34,8 +37,22 @@ Answer = Callable[..., Awaitable[Any]]
 
 def add_services(server: grpc.aio.Server, core: Core) -> None:
     """Register both services with a gRPC server."""
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(core), server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(core), server)
+    for name, service in (("PredictionService", PredictionService(core)), ("ModelService", ModelService(core))):
+        methods = {method: _handler(getattr(service, method), kind) for method, kind in service.requests.items()}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(f"tensorflow.serving.{name}", methods),))
+
+
+def _handler(method: Answer, request: Any) -> Any:
+    # An undecodable request is answered like any other bad one, not by a failure in the middle of gRPC.
+    def decode(data: bytes) -> Any:
+        try:
+            return request.FromString(data)
+        except DecodeError as error:
+            return error
+
+    return grpc.unary_unary_rpc_method_handler(
+        method, request_deserializer=decode, response_serializer=lambda response: response.SerializeToString()
+    )
 
 
 def _answering(method: Answer) -> Answer:
@@ -43,6 +60,8 @@ def _answering(method: Answer) -> Answer:
 
     @functools.wraps(method)
     async def answer(self: Any, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        if isinstance(request, DecodeError):
+            return await context.abort(grpc.StatusCode.INTERNAL, "The request could not be decoded.")
         try:
             return await method(self, request)
         except asyncio.CancelledError:
@@ -56,8 +75,16 @@ def _answering(method: Answer) -> Answer:
     return answer
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc]
-    """`tensorflow.serving.PredictionService`."""
+class PredictionService:
+    """`tensorflow.serving.PredictionService`; `requests` names its methods and what they take."""
+
+    requests: Mapping[str, Any] = {
+        "Predict": predict_pb2.PredictRequest,
+        "GetModelMetadata": get_model_metadata_pb2.GetModelMetadataRequest,
+        "Classify": classification_pb2.ClassificationRequest,
+        "Regress": regression_pb2.RegressionRequest,
+        "MultiInference": inference_pb2.MultiInferenceRequest,
+    }
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -99,8 +126,13 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
         raise UnsupportedError("MultiInference is not supported. Use Predict with the same signature.")
 
 
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
-    """`tensorflow.serving.ModelService`."""
+class ModelService:
+    """`tensorflow.serving.ModelService`; `requests` names its methods and what they take."""
+
+    requests: Mapping[str, Any] = {
+        "GetModelStatus": get_model_status_pb2.GetModelStatusRequest,
+        "HandleReloadConfigRequest": model_management_pb2.ReloadConfigRequest,
+    }
 
     def __init__(self, core: Core) -> None:
         self._core = core
