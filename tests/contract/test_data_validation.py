@@ -1,9 +1,11 @@
+import os
 from pathlib import Path
 
 import polars as pl
 import pytest
 from kfp import dsl
 
+from components.data_ingestion.component import data_ingestion
 from components.data_validation.component import data_validation
 from nids import artifacts
 from nids.datasets.base import UNREADABLE_SCHEMA, RawFlows
@@ -87,3 +89,23 @@ def test_the_same_flows_give_the_same_bytes(room, flawed):
         files = sorted(file for folder in folders for file in folder.iterdir())
         written.append([file.read_bytes() for file in [*files, Path(room.html.path)]])
     assert written[0] == written[1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("NIDS_DATA" not in os.environ, reason="NIDS_DATA names no folder with real data")
+@pytest.mark.parametrize(
+    ("name", "rows", "duplicates"),
+    [("nsl-kdd", 148_517, {"repeated": 629}), ("unsw-nb15", 82_332, {"repeated": 26_387})],
+)
+def test_the_official_files_pass_whole(tmp_path, name, rows, duplicates):
+    paths = {part: str(tmp_path / part) for part in ("flows", "validated", "report", "html")}
+    flows = dsl.Dataset(uri=paths["flows"])
+    data_ingestion.python_func(flows, dataset=name, data=str(Path(os.environ["NIDS_DATA"]) / name))
+    validated, report = dsl.Dataset(uri=paths["validated"]), dsl.Artifact(uri=paths["report"])
+    data_validation.python_func(flows, validated, report, dsl.HTML(uri=paths["html"]))
+    found = artifacts.load_validation(report.path)
+    assert (found.rows, found.rejected, sum(found.classes.values())) == (rows, 0, rows)
+    assert found.about["duplicates"].items() >= duplicates.items()
+    before, after = artifacts.load_flows(flows.path), artifacts.load_flows(validated.path)
+    assert after.raw.frame.equals(before.raw.frame)
+    assert after.raw.about == before.raw.about
