@@ -13,6 +13,7 @@ from nids.errors import NidsError
 
 EXIT_FAILED = 1
 EXIT_REJECTED = 3
+_LOG_WIDTH = 120
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -55,7 +56,8 @@ def run(
     except StepFailedError as error:
         print(f"Step {error.step} failed; all it said is in {error.log}", file=sys.stderr)
         raise
-    console = Console()
+    # A log has no width of its own; the tables need some.
+    console = Console() if sys.stdout.isatty() else Console(width=_LOG_WIDTH)
     summary.show(result, console)
     if result.version is None:
         raise typer.Exit(EXIT_REJECTED)

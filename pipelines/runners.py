@@ -9,7 +9,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -131,7 +132,9 @@ def execute(pipeline: Any, values: Mapping[str, Value], *, work: Path, log: Path
         level = root.level
         root.setLevel(logging.INFO)
         try:
-            with redirect_stdout(progress):
+            with redirect_stdout(progress), warnings.catch_warnings():
+                # Our image names lack the word "python", which KFP takes for a sign of another language.
+                warnings.filterwarnings("ignore", message="You may be attemping to run a task", category=RuntimeWarning)
                 task = pipeline(**values)
             progress.outputs = dict(task.outputs)
         except RuntimeError as error:
@@ -198,5 +201,5 @@ def _writable_folder(path: Path, flag: str) -> Path:
     return path
 
 
-def _digest_of(lines: object) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()  # type: ignore[call-overload]
+def _digest_of(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

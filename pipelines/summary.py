@@ -83,9 +83,9 @@ def _results(evaluation: artifacts.Evaluation) -> Table:
     if evaluation.about.get("simulated"):
         title += " (simulated traffic)"
     table = Table(title=title)
-    table.add_column("metric")
-    table.add_column("model", justify="right")
-    table.add_column("95 % interval", justify="right")
+    table.add_column("metric", no_wrap=True)
+    table.add_column("model", justify="right", no_wrap=True)
+    table.add_column("95 % interval", justify="right", no_wrap=True)
     for name in evaluation.baselines:
         table.add_column(name.replace("_", " "), justify="right")
     for metric in _HEADLINES:
