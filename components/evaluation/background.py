@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +24,12 @@ class Background:
     model: ModelInfo
 
 
-def sections(background: Background) -> Iterator[Html]:
+def sections(background: Background, classes: Sequence[str]) -> Iterator[Html]:
     """Training, tuning, features, data: from the model backwards."""
     yield section("How it was trained", *_training(background.model))
     yield section("How it was tuned", *_tuning(background.tuning))
     yield section("What it looks at", *_selection(background.selection))
-    yield section("The data", *_validation(background.validation))
+    yield section("The data", *_validation(background.validation, classes))
 
 
 def provenance(evaluation: Evaluation, background: Background) -> Html:
@@ -103,7 +103,7 @@ def _selection(selection: Selection) -> Iterator[Html]:
     yield table(["feature", "", "Boruta", "importance", "elimination rank"], rows)
 
 
-def _validation(validation: Validation) -> Iterator[Html]:
+def _validation(validation: Validation, classes: Sequence[str]) -> Iterator[Html]:
     failed = [entry for entry in validation.expectations if not entry["success"]]
     yield paragraph(
         f"{validation.rows:,} rows read, {validation.rejected:,} set aside for breaking a row rule; "
@@ -115,7 +115,7 @@ def _validation(validation: Validation) -> Iterator[Html]:
             for entry in failed
         ]
         yield table(["expectation not met", "column", "rows", "what it asks"], rows)
-    yield table(["class", "rows kept"], validation.classes.items())
+    yield table(["class", "rows kept"], [(name, validation.classes.get(name)) for name in classes])
     files = _files(validation)
     if files:
         yield table(["file", "rows"], [(file.get("name", ""), file.get("rows")) for file in files])

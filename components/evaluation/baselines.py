@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import polars as pl
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 from nids.artifacts import Split
 from nids.errors import InputError
@@ -20,24 +22,38 @@ _MOST_CATEGORIES = 255
 """Distinct codes that histogram gradient boosting can treat as categories; a column with more goes in as a number."""
 
 
-def _majority(_seed: int, _categories: list[bool]) -> Any:
+@dataclass(frozen=True)
+class _Settings:
+    """What a model may need to know: its seed, which columns are categories, and the flows of the smallest class."""
+
+    seed: int
+    categories: list[bool]
+    smallest: int
+
+
+def _majority(_: _Settings) -> Any:
     return DummyClassifier(strategy="prior")
 
 
-def _decision_tree(seed: int, _categories: list[bool]) -> Any:
-    return DecisionTreeClassifier(random_state=seed)
+def _decision_tree(settings: _Settings) -> Any:
+    return DecisionTreeClassifier(random_state=settings.seed)
 
 
-def _random_forest(seed: int, _categories: list[bool]) -> Any:
-    return RandomForestClassifier(n_estimators=100, random_state=seed, n_jobs=2)
+def _random_forest(settings: _Settings) -> Any:
+    return RandomForestClassifier(n_estimators=100, random_state=settings.seed, n_jobs=2)
 
 
-def _gradient_boosting(seed: int, categories: list[bool]) -> Any:
-    # Early stopping would set aside a part of the training split, and fail where a class has one flow.
-    return HistGradientBoostingClassifier(categorical_features=categories, early_stopping=False, random_state=seed)
+def _gradient_boosting(settings: _Settings) -> Any:
+    # Early stopping sets aside a tenth of the training split, by class, so every class needs two flows. Without it the
+    # rare classes of a skewed split blow up the scores of all.
+    return HistGradientBoostingClassifier(
+        categorical_features=settings.categories,
+        early_stopping="auto" if settings.smallest > 1 else False,
+        random_state=settings.seed,
+    )
 
 
-_MODELS: dict[str, Callable[[int, list[bool]], Any]] = {
+_MODELS: dict[str, Callable[[_Settings], Any]] = {
     "majority": _majority,
     "decision_tree": _decision_tree,
     "random_forest": _random_forest,
@@ -74,11 +90,17 @@ def answers(
     Yields:
         name, probabilities of shape (n_test, n_classes), seconds of training and answering.
     """
-    categories = [_is_category(train.X[name], X_test[name]) for name in train.X.columns]
+    settings = _Settings(
+        seed=seed,
+        categories=[_is_category(train.X[name], X_test[name]) for name in train.X.columns],
+        smallest=int(np.unique_counts(train.y).counts.min()),
+    )
     X, X_other = _matrix(train.X), _matrix(X_test.select(train.X.columns))
     for name in names:
         started = time.perf_counter()
-        probabilities = _answer(_MODELS[name](seed, categories), X, train.y, X_other, len(train.schema.classes))
+        # OpenMP threads wait for each other by spinning: on a busy machine two are ten times slower than one.
+        with threadpool_limits(1, user_api="openmp"):
+            probabilities = _answer(_MODELS[name](settings), X, train.y, X_other, len(train.schema.classes))
         yield name, probabilities, time.perf_counter() - started
 
 

@@ -104,9 +104,10 @@ def attack_or_not(
             style = {"label": name.replace("_", " "), "linewidth": 2.2 if rank == 0 else 1.1, "zorder": 5 - rank}
             curve = roc_points(attack, values, _POINTS)
             roc.plot(curve[:, 0], curve[:, 1], **style)
-            low.plot(np.maximum(curve[:, 0], _LOWEST_RATE), curve[:, 1], **style)
+            # Steps: a rate between two thresholds cannot be had, and a slanted line lies on a logarithmic axis.
+            low.plot(np.maximum(curve[:, 0], _LOWEST_RATE), curve[:, 1], drawstyle="steps-post", **style)
             recall, precision = pr_points(attack, values, _POINTS).T
-            pr.plot(recall, precision, **style)
+            pr.plot(recall, precision, drawstyle="steps-post", **style)
         for ax in (roc, low):
             ax.plot(*np.maximum(served, _LOWEST_RATE), "o", color=_INK, markersize=5, zorder=6, label="as served")
             ax.set_xlabel("false-positive rate")
@@ -129,7 +130,7 @@ def one_against_rest(y: npt.NDArray[Any], probabilities: npt.NDArray[Any], class
         for c, name in enumerate(classes):
             style = {"label": name, "color": _COLOURS[c % len(_COLOURS)], "linestyle": "-" if c < 8 else "--"}
             roc.plot(*roc_points(y == c, probabilities[:, c], _POINTS)[:, :2].T, **style)
-            pr.plot(*pr_points(y == c, probabilities[:, c], _POINTS).T, **style)
+            pr.plot(*pr_points(y == c, probabilities[:, c], _POINTS).T, drawstyle="steps-post", **style)
         roc.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=":")
         roc.set(xlabel="false-positive rate", ylabel="recall", ylim=(0, 1.02))
         roc.legend(loc="lower right")

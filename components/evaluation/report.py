@@ -32,7 +32,7 @@ def render(assessment: Assessment, background: Background) -> str:
         section("Attack by attack", *_attacks(evaluation)),
         section("Can its confidence be believed?", *_calibration(assessment)),
         section("How long it takes", *_latency(evaluation)),
-        *sections(background),
+        *sections(background, evaluation.classes),
         section("Where it comes from", provenance(evaluation, background)),
         lead=_lead(evaluation),
     )
@@ -85,9 +85,11 @@ def _rivals(evaluation: Evaluation) -> Iterator[Html]:
     rows = []
     for metric in HEADLINES:
         values = {name: _defined(scores.get(metric)) for name, scores in everyone.items()}
-        rows.append((metric, *(_number(value) for value in values.values()), _best(metric, values)))
+        telling = {name: value for name, value in values.items() if everyone[name]["mcc"]}
+        rows.append((metric, *(_number(value) for value in values.values()), _best(metric, telling)))
     yield paragraph(
-        "Trained on the same training split (before balancing, all columns), scored on the same test flows."
+        "Trained on the same training split (before balancing, all columns), scored on the same test flows. "
+        "'best' leaves out those that tell nothing apart."
         if evaluation.baselines
         else "No baseline was asked for."
     )
@@ -164,7 +166,7 @@ def _calibration(assessment: Assessment) -> Iterator[Html]:
     error = assessment.evaluation.metrics["calibration_error"]
     yield paragraph(
         "Where a model states 0.9, nine of ten such answers should be right. "
-        f"On average over the test flows it is off by {_number(error)}."
+        f"On average over the test flows it is off by {error:.4f}."
     )
     image = plots.calibration(assessment.y, assessment.probabilities)
     yield figure(image, "Stated confidence against accuracy, and how often it was stated.", plots.MEDIA_TYPE)
