@@ -229,8 +229,8 @@ def _reports(rng: Rng, n: int, clock: Clock, net: Network) -> Traffic:
         service=_REPORT_SERVICES[product],
         shape=pick(rng, n, _USUAL_ENDS, weights),
         duration=heavy(rng, n, 0.6, 0.9),
-        sent=heavy(rng, n, _REPORT_SENT[product], 0.22),
-        received=heavy(rng, n, _REPORT_RECEIVED[product], 0.35),
+        sent=heavy(rng, n, _REPORT_SENT[product], 0.18),
+        received=heavy(rng, n, _REPORT_RECEIVED[product], 0.3),
         turns=1 + rng.geometric(0.5, n),
     )
 
@@ -314,7 +314,7 @@ def _authorised_scan(rng: Rng, n: int, clock: Clock, net: Network) -> Traffic:
     port = np.where(rng.random(n) < 0.75, known, rng.integers(1, 10_000, n))
     return Traffic.of(
         n,
-        time=clock.spread(rng, scans.count)[scans.of] + scans.offsets(rng.exponential(0.8, n)),
+        time=clock.spread(rng, scans)[scans.of] + scans.offsets(rng.exponential(0.8, n)),
         orig=net.scanner,
         resp=pick(rng, scans.count, net.inside)[scans.of],
         port=port,
@@ -330,7 +330,7 @@ def _authorised_scan(rng: Rng, n: int, clock: Clock, net: Network) -> Traffic:
 def _failures(rng: Rng, n: int, clock: Clock, net: Network) -> Traffic:
     """Retries against dead servers, rushes on a busy one, and strangers who ask for what moved away long ago."""
     storms = Sessions.draw(rng, n, mean=14, sigma=1.1)
-    kind = rng.choice(3, storms.count, p=[0.5, 0.25, 0.25])[storms.of]  # retries, rush, strangers
+    kind = rng.choice(3, storms.count, p=[0.45, 0.2, 0.35])[storms.of]  # retries, rush, strangers
     first = np.flatnonzero(storms.position == 0)
     client = np.where(kind == 0, pick(rng, n, net.inside), pick(rng, n, net.visitors))
     host = np.choose(kind, [pick(rng, n, net.servers), pick(rng, n, net.web), pick(rng, n, net.inside)])
@@ -345,10 +345,10 @@ def _failures(rng: Rng, n: int, clock: Clock, net: Network) -> Traffic:
         ],
     )
     shapes = [Shape.NO_REPLY, Shape.REJECTED, Shape.HALF_OPEN, Shape.GAVE_UP, Shape.CLOSED, Shape.STEALTH]
-    gap = rng.exponential(pick(rng, storms.count, [0.15, 1.0, 5.0, 30.0], [2, 3, 3, 2])[storms.of])
+    gap = rng.exponential(pick(rng, storms.count, [0.15, 1.0, 5.0, 30.0], [1, 2, 4, 3])[storms.of])
     return Traffic.of(
         n,
-        time=clock.spread(rng, storms.count)[storms.of] + storms.offsets(gap),
+        time=clock.spread(rng, storms)[storms.of] + storms.offsets(gap),
         orig=np.where(kind == 0, client[first][storms.of], client),
         resp=np.where(kind == 2, host, resp),
         port=np.where(kind == 2, port, port[first][storms.of]),
@@ -361,7 +361,7 @@ def _failures(rng: Rng, n: int, clock: Clock, net: Network) -> Traffic:
 
 
 ACTIVITIES: tuple[tuple[Activity, float], ...] = (
-    (_web, 0.325),
+    (_web, 0.334),
     (_visits, 0.085),
     (_slow_clients, 0.018),
     (_dns, 0.215),
@@ -374,6 +374,6 @@ ACTIVITIES: tuple[tuple[Activity, float], ...] = (
     (_office, 0.045),
     (_monitoring, 0.035),
     (_authorised_scan, 0.015),
-    (_failures, 0.035),
+    (_failures, 0.026),
 )
 """Each activity with its share of the benign flows."""

@@ -88,9 +88,12 @@ class Sessions:
     count: int
 
     @classmethod
-    def draw(cls, rng: Rng, n: int, mean: float, sigma: float = 0.8) -> Sessions:
-        """Sessions of lognormal length with about `mean` flows, together exactly n; the last one may be cut short."""
-        sizes = np.maximum(1, np.rint(heavy(rng, n, mean * np.exp(-(sigma**2) / 2), sigma))).astype(np.int64)
+    def draw(cls, rng: Rng, n: int, mean: float, sigma: float = 0.8, most: int = 1 << 30) -> Sessions:
+        """Sessions of lognormal length, `mean` flows on average and `most` at the most, together exactly n flows.
+
+        The last one is cut short where need be.
+        """
+        sizes = np.clip(np.rint(heavy(rng, n, mean * np.exp(-(sigma**2) / 2), sigma)), 1, most).astype(np.int64)
         ends = np.cumsum(sizes)
         count = int(np.searchsorted(ends, n)) + 1 if n else 0
         of = np.repeat(np.arange(count), sizes[:count])[:n]
@@ -125,7 +128,7 @@ class Clock:
 
     def working(self, rng: Rng, n: int) -> Floats:
         """n moments in the rhythm of people, in no order."""
-        return np.interp(rng.random(n), self.people, self.edges)
+        return np.asarray(np.interp(rng.random(n), self.people, self.edges), dtype=np.float64)
 
     def steady(self, rng: Rng, n: int) -> Floats:
         """n moments in the rhythm of machines: any time is as good."""
@@ -137,10 +140,12 @@ class Clock:
         night = rng.integers(0, days, n) * DAY + 19 * 3600 + rng.random(n) * 4 * 3600
         return np.where(rng.random(n) < 0.7, night, self.steady(rng, n)) % self.seconds
 
-    def spread(self, rng: Rng, n: int) -> Floats:
-        """n moments in random order, one in each n-th part of all traffic: none is without its share of attacks."""
+    def spread(self, rng: Rng, sessions: Sessions) -> Floats:
+        """A start per session, so placed that every part of all traffic holds its share of their flows."""
+        sizes = np.bincount(sessions.of, minlength=sessions.count)
+        done = (np.cumsum(sizes) - sizes * rng.random(sessions.count)) / max(len(sessions.of), 1)
         mixed = 0.65 * self.people + 0.35 * self.edges / self.seconds
-        return np.interp(rng.permutation((np.arange(n) + rng.random(n)) / max(n, 1)), mixed, self.edges)
+        return np.asarray(np.interp(done, mixed, self.edges), dtype=np.float64)
 
 
 @dataclass(frozen=True)

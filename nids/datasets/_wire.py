@@ -97,7 +97,7 @@ def _packets(rng: Rng, traffic: Traffic, sent: Integers, received: Integers) -> 
     orig += np.isin(shape, (Shape.CLOSED, Shape.ORIG_CLOSED, Shape.ORIG_RESET)) + rng.integers(0, 2, n)
     resp += np.isin(shape, (Shape.CLOSED, Shape.RESP_CLOSED, Shape.RESP_RESET)) + rng.integers(0, 2, n)
     tries = 1 + rng.choice(4, n, p=[0.55, 0.2, 0.15, 0.1])
-    refused = {
+    refused: dict[Shape, tuple[Any, Any]] = {
         Shape.NO_REPLY: (tries, 0),
         Shape.REJECTED: (np.minimum(tries, 3), np.minimum(tries, 3)),
         Shape.HALF_OPEN: (np.minimum(tries, 2), tries),
@@ -116,12 +116,12 @@ def _packets(rng: Rng, traffic: Traffic, sent: Integers, received: Integers) -> 
 def _duration(rng: Rng, traffic: Traffic, packets: _Packets) -> Floats:
     """Seconds between the first and the last packet. Repeated questions wait 1, 2, 4 ... seconds."""
     n = len(traffic)
-    waits = (2.0 ** (np.maximum(packets.orig, 1) - 1) - 1) * rng.uniform(0.98, 1.05, n)
+    waits = (2.0 ** np.clip(packets.orig - 1, 0, 4) - 1) * rng.uniform(0.98, 1.05, n)
     trip = 0.0004 * np.exp(2.2 * rng.random(n) + 0.8 * rng.standard_normal(n))
     refusals = {
         Shape.NO_REPLY: waits,
         Shape.REJECTED: trip + np.where(packets.orig > 1, 0.5 * (packets.orig - 1), 0.0),
-        Shape.HALF_OPEN: (2.0 ** (np.maximum(packets.resp, 1) - 1) - 1) + trip,
+        Shape.HALF_OPEN: (2.0 ** np.clip(packets.resp - 1, 0, 4) - 1) + trip,
         Shape.STEALTH: trip,
         Shape.GAVE_UP: waits * rng.uniform(0.5, 1.0, n),
     }
