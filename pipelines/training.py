@@ -4,7 +4,7 @@
      2. data_validation     flows -> flows that keep the schema's rules, and a report of those that do not
      3. preprocessing       split first, then fit the transform on train only -> train, val, test
      4. smote               balance train, and nothing else
-     5. feature_selection   balanced train -> names of the features worth sending
+     5. feature_selection   train as it was -> names of the features worth sending (synthetic flows would flatter some)
      6. tuning              grid search, scored on val
      7. training            fit with early stopping on val -> model
      8. evaluation          score on the untouched test split, beside plain baselines -> report
@@ -87,7 +87,7 @@ def training_pipeline(
         train=train, strategy=smote_strategy, ratio=smote_ratio, k_neighbors=smote_neighbors, seed=seed
     ).outputs["resampled"]
     features = feature_selection(
-        train=balanced,
+        train=train,
         method=selection_method,
         max_rows=selection_rows,
         boruta_iterations=boruta_iterations,

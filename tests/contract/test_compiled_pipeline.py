@@ -36,7 +36,7 @@ def test_validation_and_test_splits_have_one_writer_and_the_test_split_no_reader
             output = source.get("taskOutputArtifact", {})
             if output.get("producerTask") == "preprocessing" and output["outputArtifactKey"] in readers:
                 readers[output["outputArtifactKey"]].add(name)
-    assert readers["train"] == {"smote", "evaluation"}
+    assert readers["train"] == {"smote", "feature-selection", "evaluation"}
     assert readers["val"] == {"tuning", "training"}
     assert readers["test"] == {"evaluation", "condition-1"}
 
