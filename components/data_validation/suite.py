@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -161,6 +162,8 @@ def judge(frame: pl.DataFrame, rules: Sequence[Rule]) -> list[Outcome]:
     """
     import great_expectations as gx
 
+    # It logs every look-up of its own at INFO, which is where KFP's executor puts the root logger.
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = {"globally": False}
