@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nids.datasets._benign import Activity
-from nids.datasets._traffic import NONE, TCP, UDP, Clock, Network, Rng, Sessions, Shape, Traffic, heavy, pick
+from nids.datasets._traffic import NONE, TCP, UDP, Activity, Clock, Network, Rng, Sessions, Shape, Traffic, heavy, pick
 
 
 def _episodes(rng: Rng, n: int, mean: float, sigma: float = 0.7) -> Sessions:

@@ -77,14 +77,15 @@ def _read_text(path: Path, separator: str, names: list[str] | None) -> pl.DataFr
     except pl.exceptions.PolarsError as error:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.reader(file, delimiter=separator, quoting=csv.QUOTE_NONE if zeek else csv.QUOTE_MINIMAL)
-            detail = _first_long_row(row for row in rows if not (zeek and row and row[0].startswith("#")))
+            comments_gone = (row for row in rows if not (zeek and row and row[0].startswith("#")))
+            detail = _first_long_row(comments_gone, first=1 if zeek else 0)
         raise InputError(
             f"Expected rows of {len(ZEEK_TYPES)} cells in {path}. Received: {detail or str(error).splitlines()[0]}"
         ) from error
 
 
-def _first_long_row(rows: Iterable[list[str]]) -> str:
-    for number, row in enumerate(rows):
+def _first_long_row(rows: Iterable[list[str]], first: int) -> str:
+    for number, row in enumerate(rows, start=first):
         if len(row) > len(ZEEK_TYPES):
             return f"{len(row)} cells in row {number}"
     return ""
@@ -96,7 +97,7 @@ def _read_parquet(path: Path) -> pl.DataFrame:
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"Expected a whole Parquet file at {path}. Received: {str(error).splitlines()[0]}") from error
     _check_columns(cells.columns, path)
-    for name, dtype in cells.select(ZEEK_TYPES).schema.items():
+    for name, dtype in cells.select(*ZEEK_TYPES).schema.items():
         numeric = dtype.is_numeric() and RECORD_SCHEMA[name] != pl.String
         if not (numeric or dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null)):
             raise InputError(f"Expected {RECORD_SCHEMA[name]} in column {name!r} of {path}. Received: {dtype}")
@@ -131,7 +132,7 @@ def _check_columns(names: list[str], path: Path) -> None:
 
 
 def _parse(cells: pl.DataFrame, file: str, separator: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    cells = cells.select(ZEEK_TYPES)
+    cells = cells.select(*ZEEK_TYPES)
     clean = cells.select(_unset(pl.col(name), cells.schema[name]) for name in ZEEK_TYPES)
     parsed = clean.select(_value(name, clean.schema[name]) for name in ZEEK_TYPES)
     unset, lost = clean.select(pl.all().is_null()), parsed.select(pl.all().is_null())
@@ -151,7 +152,7 @@ def _parse(cells: pl.DataFrame, file: str, separator: str) -> tuple[pl.DataFrame
         reason.alias("reason"),
         text.alias("text"),
     ).filter(bad)
-    return numbered.filter(~bad), unreadable.select(UNREADABLE_SCHEMA)
+    return numbered.filter(~bad), unreadable.select(*UNREADABLE_SCHEMA)
 
 
 def _reason(name: str) -> str:

@@ -6,7 +6,7 @@ a sensor would have logged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any
@@ -40,6 +40,20 @@ class Shape(IntEnum):
     HALF_OPEN = 8  # answered, never confirmed
     STEALTH = 9  # answered, then reset instead of confirmed
     GAVE_UP = 10  # no answer, then reset by the originator
+
+
+USUAL_ENDS = (
+    Shape.CLOSED,
+    Shape.ORIG_RESET,
+    Shape.RESP_RESET,
+    Shape.OPEN,
+    Shape.RESP_CLOSED,
+    Shape.ORIG_CLOSED,
+    Shape.NO_REPLY,
+    Shape.REJECTED,
+)
+USUAL_WEIGHTS = (0.80, 0.07, 0.04, 0.03, 0.02, 0.015, 0.018, 0.007)
+"""How benign conversations end, most often well."""
 
 
 @dataclass(frozen=True)
@@ -210,6 +224,10 @@ class Network:
     def site(self, rng: Rng, n: int) -> Integers:
         """n outside hosts, few of them very popular."""
         return self.sites[np.minimum(rng.zipf(1.25, n) - 1, len(self.sites) - 1)]
+
+
+Activity = Callable[[Rng, int, Clock, Network], Traffic]
+"""Makes n flows of one kind, over the whole period."""
 
 
 def pick(rng: Rng, n: int, choices: Sequence[Any] | npt.NDArray[Any], weights: Sequence[float] | None = None) -> Any:

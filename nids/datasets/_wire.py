@@ -70,7 +70,7 @@ def log_records(rng: Rng, traffic: Traffic) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "proto": pl.Series(np.asarray(PROTOCOLS)[traffic.proto]),
-            "service": _text(traffic.service, known),
+            "service": _unset(traffic.service, known),
             "duration": _unset(np.round(_duration(rng, traffic, packets), 6), timed),
             "orig_bytes": _unset(sent, timed),
             "resp_bytes": _unset(received, timed),
@@ -141,14 +141,14 @@ def _histories(
     rng: Rng, traffic: Traffic, told: npt.NDArray[np.bool_], heard: npt.NDArray[np.bool_], gap: npt.NDArray[np.bool_]
 ) -> pl.Series:
     """Letters in the order of their first packets: upper case for the originator, lower case for the responder."""
-    data = _join(np.where(told, "D", ""), np.where(told | heard, "a", ""), np.where(heard, "d", ""))
-    greeted = _join(np.where(heard & (rng.random(len(traffic)) < 0.15), "ShAdDa", _join("ShA", data).astype(str)))
-    greeted = np.where(told, greeted, _join("ShA", data))  # a banner first needs both sides to speak
+    banner_first = told & heard & (rng.random(len(traffic)) < 0.15)
+    asked = _join(np.where(told, "D", ""), np.where(told | heard, "a", ""), np.where(heard, "d", ""))
+    data = np.where(banner_first, "dDa", asked)
     endings = np.asarray([_ENDINGS.get(shape, "") for shape in Shape])[traffic.shape]
     refusals = np.asarray([_REFUSALS.get(shape, "") for shape in Shape])[traffic.shape]
-    tcp = np.where(refusals != "", refusals, _join(greeted, np.where(gap, "g", ""), endings))
+    tcp = np.where(refusals != "", refusals, _join("ShA", data, np.where(gap, "g", ""), endings))
     plain = _join("D", np.where(heard, "d", ""))
-    return _text(np.where(traffic.proto == TCP, tcp, plain), traffic.proto != ICMP)
+    return _unset(np.where(traffic.proto == TCP, tcp, plain), traffic.proto != ICMP)
 
 
 def _join(*parts: Any) -> npt.NDArray[np.str_]:
@@ -156,10 +156,6 @@ def _join(*parts: Any) -> npt.NDArray[np.str_]:
     for part in parts[1:]:
         joined = np.strings.add(joined, np.asarray(part, dtype=np.str_))
     return joined
-
-
-def _text(values: npt.NDArray[np.str_], known: npt.NDArray[np.bool_]) -> pl.Series:
-    return _unset(values, known)
 
 
 def _unset(values: npt.NDArray[Any], known: npt.NDArray[np.bool_]) -> pl.Series:
