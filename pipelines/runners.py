@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from nids import artifacts
+from nids.datasets import get_dataset
 from nids.errors import InputError, NidsError, StoreError
 from nids.files import file_digest, write_json
 from nids.model_store import ModelStore, Version
-from pipelines.parameters import Value
+from pipelines.parameters import Value, defaults
 from pipelines.progress import Progress, Step
 
 _PACKAGES = ("nids", "serving", "components", "pipelines")
@@ -70,19 +71,20 @@ def run_locally(parameters: Mapping[str, Value], *, work: Path, use_cache: bool 
         use_cache: take unchanged steps from earlier runs: same code, same libraries, same data, same parameters.
 
     Raises:
-        InputError, StoreError: the data or a folder cannot be used; found before the first step.
+        InputError, StoreError: data set, data or a folder cannot be used; found before the first step.
         StepFailedError: a step ended with an error.
     """
     from pipelines.training import training_pipeline
 
     work = work.resolve()
-    values = dict(parameters)
+    values = defaults() | dict(parameters)
+    get_dataset(str(values["dataset"]))
     values["store"] = str(_writable_folder(Path(str(values["store"])), "--store"))
     _writable_folder(work, "--work")
-    if values.get("data"):
-        values["data"] = str(Path(str(values["data"])).resolve())
-        values.setdefault("data_version", data_digest(Path(str(values["data"]))))
-    values.setdefault("checkpoints", str(work / "checkpoints"))
+    if values["data"]:
+        data = Path(str(values["data"])).resolve()
+        values |= {"data": str(data), "data_version": values["data_version"] or data_digest(data)}
+    values["checkpoints"] = values["checkpoints"] or str(work / "checkpoints")
 
     folder = _new_run_folder(work / "runs")
     progress = execute(training_pipeline, values, work=work, log=folder / "run.log", use_cache=use_cache)
@@ -155,7 +157,7 @@ def _collect(values: Mapping[str, Value], folder: Path, progress: Progress) -> R
     decision = artifacts.load_decision(outputs["decision"].path)
     # Whether a version was released is asked of the store: a run can succeed without its last step.
     store = ModelStore(Path(str(values["store"])))
-    name = str(values.get("model_name", "nids"))
+    name = str(values["model_name"])
     version = store.find(name, decision.model_digest) if decision.approved else None
     if decision.approved and version is None:
         raise StoreError(

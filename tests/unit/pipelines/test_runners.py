@@ -102,6 +102,12 @@ def test_missing_data_are_refused_before_the_first_step(tmp_path: Path) -> None:
         runners.run_locally({"data": str(tmp_path / "none"), "store": str(tmp_path / "store")}, work=tmp_path / "work")
 
 
+def test_an_unknown_data_set_is_refused_before_the_first_step(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Expected --dataset to be one of .* Received: 'kdd'"):
+        runners.run_locally({"dataset": "kdd", "store": str(tmp_path / "store")}, work=tmp_path / "work")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("flag", ["--store", "--work"])
 def test_a_folder_that_cannot_be_written_is_refused_before_the_first_step(tmp_path: Path, flag: str) -> None:
     (tmp_path / "file").write_text("")
