@@ -57,3 +57,19 @@ def tiny_flows(normal=60, dos=30, probe=10):
 def flows():
     """The maker of tiny flows: `flows(normal=..., dos=..., probe=...)`."""
     return tiny_flows
+
+
+@pytest.fixture
+def prepared(tmp_path, tiny, flows):
+    """A folder with the artifacts that tuning and training read: train, val, transform, features."""
+    from nids import artifacts
+    from nids.transform import Transform
+
+    train, val = flows(normal=40, dos=25, probe=15), flows(normal=20, dos=12, probe=8)
+    transform = Transform.fit(train, tiny)
+    for role, frame in (("train", train), ("val", val)):
+        split = artifacts.Split(tiny, transform.apply(frame), transform.labels(frame), frame, about={"role": role})
+        artifacts.save_split(tmp_path / role, split)
+    artifacts.save_transform(tmp_path / "transform", transform)
+    artifacts.save_selection(tmp_path / "features", artifacts.Selection(["bytes", "service", "rate"], "none", []))
+    return tmp_path
