@@ -24,7 +24,8 @@ from nids.model_store import ModelStore, Version
 from pipelines.parameters import Value, defaults
 from pipelines.progress import Progress, Step
 
-_PACKAGES = ("nids", "serving", "components", "pipelines")
+# What steps import; the pipeline itself reaches them as parameters, which the cache key holds.
+_PACKAGES = ("nids", "serving", "components")
 _LIBRARIES = ("numpy", "polars", "scikit-learn", "imbalanced-learn", "Boruta", "keras", "keras-tuner", "tensorflow")
 
 # Read by TensorFlow when a step imports it: its start-up chatter would bury what the step has to say.
@@ -105,7 +106,7 @@ def data_digest(path: Path) -> str:
 
 
 def code_digest() -> str:
-    """sha256 over our packages' sources, the interpreter and the libraries a step's result depends on, in hex."""
+    """sha256 over the sources that steps import, the interpreter and the libraries a step's result depends on, in hex."""
     lines = [sys.version, *(f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES)]
     for package in _PACKAGES:
         root = Path(__file__).resolve().parent.parent / package
