@@ -106,7 +106,7 @@ def data_digest(path: Path) -> str:
 
 
 def code_digest() -> str:
-    """sha256 over the sources that steps import, the interpreter and the libraries a step's result depends on, in hex."""
+    """sha256 over what a step's result depends on: our sources, the interpreter and the libraries, in hex."""
     lines = [sys.version, *(f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES)]
     for package in _PACKAGES:
         root = Path(__file__).resolve().parent.parent / package

@@ -64,6 +64,7 @@ def training_pipeline(
     epochs: int = 10,
     patience: int = 3,
     checkpoints: str = "",
+    prior_correction: bool = True,
     baselines: str = "majority,decision_tree,random_forest,gradient_boosting",
     min_macro_f1: float = 0.5,
     min_mcc: float = 0.5,
@@ -114,6 +115,7 @@ def training_pipeline(
         epochs=epochs,
         patience=patience,
         checkpoints=checkpoints,
+        prior_correction=prior_correction,
         seed=seed,
     ).outputs["model"]
     scores = evaluation(

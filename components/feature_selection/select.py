@@ -16,6 +16,7 @@ from sklearn.feature_selection import RFE
 
 from nids.artifacts import Selection
 from nids.errors import InputError
+from nids.sampling import stratified_rows
 
 METHODS = ("union", "intersection", "boruta", "rfe", "none")
 
@@ -24,7 +25,6 @@ _BORUTA_DEPTH = 7
 _BORUTA_TREES = 100
 _RFE_DEPTH = 12
 _RFE_TREES = 60
-_LEAST_PER_CLASS = 100
 
 _Labels = npt.NDArray[np.int32]
 _Say = Callable[[str], None]
@@ -107,31 +107,6 @@ def select(
     return Selection([name for name, keep in zip(names, chosen, strict=True) if keep], method, table, about)
 
 
-def stratified_rows(y: _Labels, max_rows: int, seed: int) -> npt.NDArray[np.int64]:
-    """Ascending row numbers of a sample with the class shares of `y`, of `max_rows` rows or all there are.
-
-    A class that would be left with less keeps 100 rows, or all it has where these are fewer, or an equal part of
-    `max_rows` where that is less; the others make room for it.
-    """
-    if len(y) <= max_rows:
-        return np.arange(len(y))
-    rng = np.random.default_rng(seed)
-    members = [np.flatnonzero(y == c) for c in np.unique(y)]
-    sizes = np.array([len(m) for m in members])
-    least = np.minimum(sizes, min(_LEAST_PER_CLASS, max_rows // len(sizes)))
-    rare = np.zeros(len(sizes), dtype=bool)
-    while True:
-        share = np.where(rare, least, sizes * (max_rows - least[rare].sum()) / sizes[~rare].sum())
-        if not (share < least).any():
-            break
-        rare |= share < least
-    quota = np.floor(share).astype(np.int64)
-    largest_remainder = np.argsort(quota - share, kind="stable")[: max_rows - quota.sum()]
-    quota[largest_remainder] += 1
-    drawn = [rng.choice(m, size=n, replace=False) for m, n in zip(members, quota, strict=True)]
-    return np.sort(np.concatenate(drawn))
-
-
 def run_boruta(
     X: npt.NDArray[np.float32], y: _Labels, *, iterations: int, seed: int, n_jobs: int = -1, say: _Say
 ) -> BorutaResult:
@@ -159,11 +134,13 @@ class _Boruta(BorutaPy):  # type: ignore[misc]
         self._say, self._started = say, time.monotonic()
 
     def _print_results(self, dec_reg: npt.NDArray[np.int64], _iter: int, flag: int) -> None:
-        if flag:
+        last = self.max_iter - 1
+        # Ten lines tell the story; the first says how long an iteration takes.
+        if flag or (_iter % -(-last // 10) and _iter not in (1, last)):
             return
         confirmed, open_, rejected = (int((dec_reg == decision).sum()) for decision in (1, 0, -1))
         self._say(
-            f"Boruta iteration {_iter}/{self.max_iter - 1}: {confirmed} confirmed, {open_} open, {rejected} rejected "
+            f"Boruta iteration {_iter}/{last}: {confirmed} confirmed, {open_} open, {rejected} rejected "
             f"({time.monotonic() - self._started:.0f} s)"
         )
 

@@ -14,6 +14,7 @@ def training(
     epochs: int = 10,
     patience: int = 3,
     checkpoints: str = "",
+    prior_correction: bool = True,
     seed: int = 7,
 ) -> None:
     """Fit the tuned model with early stopping on validation, resuming a killed fit (`split`, ... -> `model`)."""
@@ -31,6 +32,7 @@ def training(
         epochs=epochs,
         patience=patience,
         checkpoints=checkpoints,
+        prior_correction=prior_correction,
         seed=seed,
         say=lambda line: print(line, flush=True),
     )

@@ -10,12 +10,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.training import prior
 from components.training.checkpoint import Checkpoint
 from components.training.train import train
 from nids import artifacts
 from nids.files import new_folder, write_json
 from nids.models import get_architecture
-from nids.models.fit import OBJECTIVE, Rows, new_model
+from nids.models.base import OUTPUT
+from nids.models.fit import OBJECTIVE, Rows, answers, new_model
 from nids.models.keras_file import save_keras
 from nids.savedmodel import export_saved_model
 from nids.transform import InputLayout
@@ -32,6 +34,7 @@ def produce(
     epochs: int,
     patience: int,
     checkpoints: str,
+    prior_correction: bool,
     seed: int,
     say: Callable[[str], None],
 ) -> None:
@@ -39,6 +42,7 @@ def produce(
 
     Args:
         checkpoints: folder of checkpoints; "" for none. The fit's own is removed once the model is written.
+        prior_correction: take the base rates of the balanced flows off again; see `components.training.prior`.
 
     Raises:
         ArtifactError: an input is not of its kind.
@@ -90,7 +94,9 @@ def produce(
         checkpoint=checkpoint,
         say=say,
     )
+    correction = _correct_prior(model, rows, val, say) if prior_correction else None
     about: dict[str, Any] = origin | {
+        "prior_correction": correction and {"strength": correction.strength, "shift": correction.shift.tolist()},
         "best_epoch": fitted.best_epoch,
         "objective": OBJECTIVE,
         "epochs": epochs,
@@ -119,3 +125,10 @@ def produce(
         )
     if checkpoint is not None:
         checkpoint.remove()
+
+
+def _correct_prior(model: keras.Model, rows: Rows, val: Rows, say: Callable[[str], None]) -> prior.Correction:
+    correction = prior.choose(answers(model, val), val.y, rows.y, rows.weight)
+    prior.apply(model.get_layer(OUTPUT), correction)
+    say(f"prior correction of strength {correction.strength:g}: val macro-F1 {correction.val_macro_f1:.4f}")
+    return correction

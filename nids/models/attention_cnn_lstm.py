@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nids.models.base import Architecture, Hyperparameter
+from nids.models.base import OUTPUT, Architecture, Hyperparameter
 from nids.transform import InputLayout
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def construct(layout: InputLayout, n_classes: int, hyperparameters: Mapping[str,
     units = hyperparameters["lstm_units"]
     x = layers.LSTM(units, return_sequences=True, unroll=unroll, name="lstm1")(x)  # (n, steps, lstm_units)
     x = layers.LSTM(units, unroll=unroll, name="lstm2")(x)  # (n, lstm_units)
-    x = layers.Dense(n_classes, activation="softmax", name="probabilities")(x)  # (n, n_classes)
+    x = layers.Dense(n_classes, activation="softmax", name=OUTPUT)(x)  # (n, n_classes)
     return compiled(keras.Model(inputs, x, name=ARCHITECTURE.name), hyperparameters["learning_rate"])
 
 

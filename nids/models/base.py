@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Number = int | float
 
+OUTPUT = "probabilities"
+"""Name of every architecture's last layer: a Dense layer with a softmax over the classes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameter:

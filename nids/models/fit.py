@@ -111,9 +111,15 @@ def fit_epoch(model: keras.Model, rows: Rows, *, batch_size: int, seed: int, epo
     return float(history.history["loss"][0])
 
 
+def answers(model: keras.Model, rows: Rows) -> npt.NDArray[np.float32]:
+    """Probabilities of shape (n, n_classes)."""
+    probabilities: npt.NDArray[np.float32] = model.predict(dict(rows.inputs), batch_size=_PREDICT_BATCH, verbose=0)
+    return probabilities
+
+
 def validate(model: keras.Model, rows: Rows, n_classes: int) -> dict[str, float]:
     """`val_loss`, the unweighted cross-entropy, and `val_macro_f1` of `rows`."""
-    probabilities = model.predict(dict(rows.inputs), batch_size=_PREDICT_BATCH, verbose=0)
+    probabilities = answers(model, rows)
     of_truth = probabilities[np.arange(len(rows)), rows.y].astype(np.float64)
     # As in Keras: a probability of 0 costs much, and not infinitely much.
     loss = -np.log(np.clip(of_truth, 1e-7, 1)).mean()

@@ -145,3 +145,19 @@ def test_an_empty_split_is_refused_by_name(prepared):
     artifacts.save_split(prepared / "val", artifacts.Split(val.schema, val.X.clear(), val.y[:0]))
     with pytest.raises(InputError, match="split 'val'"):
         run(prepared)
+
+
+@pytest.mark.slow
+def test_the_prior_correction_moves_the_logits_by_what_the_model_folder_tells(prepared):
+    import keras
+    import numpy as np
+
+    plain, corrected = run(prepared, "plain", prior_correction=False), run(prepared, "corrected")
+    assert plain.info().about["prior_correction"] is None
+    told = corrected.info().about["prior_correction"]
+    biases = [
+        keras.models.load_model(files.keras, compile=False).get_layer("probabilities").get_weights()[1]
+        for files in (plain, corrected)
+    ]
+    np.testing.assert_allclose(biases[1] - biases[0], told["shift"], atol=1e-6)
+    assert (told["strength"] > 0) == bool(np.any(told["shift"]))

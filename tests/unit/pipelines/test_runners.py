@@ -103,7 +103,7 @@ def test_missing_data_are_refused_before_the_first_step(tmp_path: Path) -> None:
 
 
 def test_an_unknown_data_set_is_refused_before_the_first_step(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="Expected --dataset to be one of .* Received: 'kdd'"):
+    with pytest.raises(InputError, match=r"Expected --dataset to be one of .* Received: 'kdd'"):
         runners.run_locally({"dataset": "kdd", "store": str(tmp_path / "store")}, work=tmp_path / "work")
     assert list(tmp_path.iterdir()) == []
 

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from components.feature_selection.select import select, stratified_rows
+from components.feature_selection.select import select
 from nids.errors import InputError
 
 
@@ -149,43 +149,3 @@ def test_one_class_is_refused():
     X, y = split()
     with pytest.raises(InputError, match="at least two classes"):
         select(X, np.zeros_like(y))
-
-
-# -- the sample -------------------------------------------------------------------------------------------------------
-
-
-def labels(*counts):
-    y = np.repeat(np.arange(len(counts)), counts).astype(np.int32)
-    np.random.default_rng(0).shuffle(y)
-    return y
-
-
-def drawn(y, max_rows, seed=7):
-    return np.bincount(y[stratified_rows(y, max_rows, seed)], minlength=y.max() + 1).tolist()
-
-
-def test_a_sample_keeps_the_shares_of_large_classes():
-    assert drawn(labels(6000, 3000, 1000), 1000) == [600, 300, 100]
-
-
-def test_a_rare_class_keeps_all_its_rows_up_to_a_hundred():
-    assert drawn(labels(60_000, 40_000, 900, 44), 10_000) == [5914, 3942, 100, 44]
-
-
-@pytest.mark.parametrize("max_rows", [100, 101, 257, 999])
-def test_a_sample_has_exactly_the_rows_asked_for_and_none_twice(max_rows):
-    y = labels(500, 300, 199, 1)
-    rows = stratified_rows(y, max_rows, 7)
-    assert len(rows) == max_rows
-    assert (np.diff(rows) > 0).all()
-    assert set(y[rows]) == {0, 1, 2, 3}
-
-
-def test_few_rows_are_all_taken():
-    assert stratified_rows(labels(5, 5), 10, 7).tolist() == list(range(10))
-
-
-def test_a_sample_follows_its_seed():
-    y = labels(500, 300)
-    assert (stratified_rows(y, 100, 1) == stratified_rows(y, 100, 1)).all()
-    assert (stratified_rows(y, 100, 1) != stratified_rows(y, 100, 2)).any()
