@@ -70,6 +70,7 @@ def training_pipeline(
     min_mcc: float = 0.5,
     max_false_positive_rate: float = 0.05,
     min_detection_rate: float = 0.5,
+    min_roc_auc: float = 0.5,
     store: str = "",
     model_name: str = "nids",
 ) -> Outputs:
@@ -135,6 +136,7 @@ def training_pipeline(
         min_mcc=min_mcc,
         max_false_positive_rate=max_false_positive_rate,
         min_detection_rate=min_detection_rate,
+        min_roc_auc=min_roc_auc,
     )
     with dsl.If(gate.outputs["Output"] == True, name="approved"):  # noqa: E712 - a KFP expression, not a comparison
         # Never from the cache: the store may have changed since.

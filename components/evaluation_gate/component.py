@@ -12,7 +12,7 @@ def evaluation_gate(
     min_mcc: float = 0.5,
     max_false_positive_rate: float = 0.05,
     min_detection_rate: float = 0.5,
-    min_roc_auc: float = 0.0,
+    min_roc_auc: float = 0.5,
 ) -> bool:
     """Approve exactly this model, or not, and leave a record either way (`evaluation`, `model` -> `decision`, bool)."""
     from pathlib import Path
