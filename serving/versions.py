@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 # The file that TensorFlow Serving and this server take as the sign that a version is there.
 _MARK = "saved_model.pb"
+
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
+_MAX_NUMBER = 2**63 - 1  # a version is an int64 in every message
 
 Policy = Callable[[Collection[int]], set[int]]
 """Chooses the versions to serve from those found."""
@@ -88,12 +92,16 @@ def latest(number: int = 1) -> Policy:
 
 
 def find_versions(base_path: Path) -> dict[int, Path] | None:
-    """Folders `<base_path>/<integer>` that hold a saved model, by number; None where `base_path` cannot be read."""
+    """Folders `<base_path>/<number>` that hold a saved model, by number; None where `base_path` cannot be read.
+
+    A number is an int64 in its one usual spelling: `01` is no version, nor is one of twenty digits.
+    """
     try:
-        folders = [entry for entry in base_path.iterdir() if entry.name.isascii() and entry.name.isdecimal()]
+        folders = sorted(entry for entry in base_path.iterdir() if _NUMBER.fullmatch(entry.name))
     except OSError:
         return None
-    return {int(folder.name): folder for folder in sorted(folders) if (folder / _MARK).is_file()}
+    found = {int(folder.name): folder for folder in folders if (folder / _MARK).is_file()}
+    return {number: folder for number, folder in found.items() if number <= _MAX_NUMBER}
 
 
 class ModelVersions(Generic[Loaded]):

@@ -56,12 +56,20 @@ def _states(model):
 
 
 def test_only_numbered_folders_with_a_saved_model_are_versions(base):
-    for name in ("1", "00000123", "x", "-3", "1.5", "٣", ".2"):
+    for name in ("0", "1", str(2**63 - 1), "x", "-3", "1.5", "٣", ".2"):
         _write(base, name)
     (base / "9").mkdir()
     (base / "10").write_text("a file")
 
-    assert set(find_versions(base)) == {1, 123}
+    assert set(find_versions(base)) == {0, 1, 2**63 - 1}
+
+
+@pytest.mark.parametrize("name", ["01", "00", "00000123", str(2**63), "20261123061400123456", "9" * 200])
+def test_a_number_that_no_message_can_carry_or_that_is_written_another_way_is_no_version(base, name):
+    _write(base, 7)
+    _write(base, name)
+
+    assert find_versions(base) == {7: base / "7"}
 
 
 def test_a_missing_folder_is_not_an_empty_one(base):
