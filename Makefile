@@ -31,10 +31,10 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@touch $@
 
 run: setup ## run the whole pipeline, serve the approved model, ask it over gRPC (DATASET= DATA= PRESET= STORE= SET="a=1 b=2")
-	@$(BIN)/nids run --dataset $(DATASET) $(if $(DATA),--data $(DATA)) --preset $(PRESET) --store $(STORE) --work $(WORK) $(foreach s,$(SET),--set $(s))
+	@$(BIN)/nids run --dataset '$(DATASET)' --data '$(DATA)' --preset '$(PRESET)' --store '$(STORE)' --work '$(WORK)' $(foreach s,$(SET),--set '$(s)')
 
 serve: setup ## keep a server running on the store: gRPC 8500, REST 8501
-	@$(BIN)/nids serve --store $(STORE)
+	@$(BIN)/nids serve --store '$(STORE)'
 
 test: setup ## run the whole test suite (real data: NIDS_DATA=folder)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -62,7 +62,7 @@ compile: setup ## write the pipeline's IR YAML
 	@$(BIN)/nids compile
 
 benchmark: setup ## seconds and peak memory per step, as a table (DATASET= DATA= PRESET=)
-	@$(BIN)/python -m benchmarks.steps --dataset $(DATASET) $(if $(DATA),--data $(DATA)) --preset $(PRESET)
+	@$(BIN)/python -m benchmarks.steps --dataset '$(DATASET)' --data '$(DATA)' --preset '$(PRESET)'
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 

@@ -13,6 +13,7 @@ from nids.errors import NidsError
 
 EXIT_FAILED = 1
 EXIT_REJECTED = 3
+EXIT_STOPPED = 130
 _LOG_WIDTH = 120
 
 app = typer.Typer(
@@ -53,6 +54,9 @@ def run(
     }
     try:
         result = run_locally(parameters, work=work, use_cache=cache)
+    except KeyboardInterrupt as error:
+        print("Stopped. The same command goes on from here: finished steps and epochs are kept.", file=sys.stderr)
+        raise typer.Exit(EXIT_STOPPED) from error
     except StepFailedError as error:
         print(f"Step {error.step} failed; all it said is in {error.log}", file=sys.stderr)
         raise

@@ -52,6 +52,29 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Value]:
     return check(values, origin="--set")
 
 
+def check_early(values: Mapping[str, Value]) -> None:
+    """Refuse before the first step what a late step would refuse after hours.
+
+    Raises:
+        InputError: an unknown data set, architecture or baseline, a data set without its files, a grid, bound or
+            model name that cannot be.
+    """
+    from components.evaluation.baselines import parse_names
+    from components.evaluation_gate.decide import threshold_rules
+    from nids.datasets import get_dataset
+    from nids.model_store import ModelStore
+    from nids.models import get_architecture
+    from nids.models.grid import parse_grid
+
+    dataset = get_dataset(str(values["dataset"]))
+    if not values["data"] and dataset.simulate is None:
+        raise InputError(f"Expected --data with the files of {values['dataset']}. Received: none")
+    parse_grid(str(values["tuning_grid"]), get_architecture(str(values["architecture"])))
+    parse_names(str(values["baselines"]))
+    threshold_rules(**{name: float(values[name]) for name in inspect.signature(threshold_rules).parameters})
+    ModelStore(Path(str(values["store"]))).versions(str(values["model_name"]))
+
+
 def check(values: Mapping[str, Any], origin: str) -> dict[str, Value]:
     """The same values, each of its parameter's type; InputError names the one that is unknown or cannot be."""
     known = defaults()

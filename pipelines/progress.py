@@ -93,6 +93,8 @@ class Progress(io.TextIOBase):
             if name.startswith(_OURS):
                 return " ".join([message, *(line.strip() for line in rest)])
             return "\n".join([*self._said[max(0, index - 12) : index + 1], *rest])
+        if self._in_traceback():
+            return "\n".join([line for line in self._said if line.strip()][-12:])
         return "It ended without an error message, as a process does that the system stopped (out of memory?)."
 
     def writable(self) -> bool:

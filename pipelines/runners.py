@@ -7,26 +7,35 @@ import importlib.metadata
 import logging
 import os
 import shutil
+import signal
 import sys
+import threading
 import time
 import warnings
-from collections.abc import Iterable, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from nids import artifacts
-from nids.datasets import get_dataset
 from nids.errors import InputError, NidsError, StoreError
 from nids.files import file_digest, write_json
 from nids.model_store import ModelStore, Version
-from pipelines.parameters import Value, defaults
+from pipelines.parameters import Value, check_early, defaults
 from pipelines.progress import Progress, Step
 
 # What steps import; the pipeline itself reaches them as parameters, which the cache key holds.
 _PACKAGES = ("nids", "serving", "components")
-_LIBRARIES = ("numpy", "polars", "scikit-learn", "imbalanced-learn", "Boruta", "keras", "keras-tuner", "tensorflow")
+_LIBRARIES = (
+    *("numpy", "scipy", "pandas", "polars", "pyarrow", "great-expectations", "scikit-learn", "imbalanced-learn"),
+    *("Boruta", "keras", "keras-tuner", "tensorflow", "kfp"),
+)
+
+_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SECONDS_TO_END = 10
 
 # Read by TensorFlow when a step imports it: its start-up chatter would bury what the step has to say.
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1", "CUDA_VISIBLE_DEVICES": "-1"}
@@ -46,7 +55,7 @@ class RunResult:
     """What a run leaves.
 
     Attributes:
-        folder: the run's own folder: run.log, report.html, run.json.
+        folder: the run's own folder: run.log, report.html, validation.html, run.json.
         report: the HTML report.
         evaluation, decision: the artifacts' contents.
         version: the released version, None where the gate rejected.
@@ -79,12 +88,12 @@ def run_locally(parameters: Mapping[str, Value], *, work: Path, use_cache: bool 
 
     work = work.resolve()
     values = defaults() | dict(parameters)
-    get_dataset(str(values["dataset"]))
+    check_early(values)
     values["store"] = str(_writable_folder(Path(str(values["store"])), "--store"))
     _writable_folder(work, "--work")
     if values["data"]:
         data = Path(str(values["data"])).resolve()
-        values |= {"data": str(data), "data_version": values["data_version"] or data_digest(data)}
+        values |= {"data": str(data), "data_version": f"{values['data_version']} {data_digest(data)}".strip()}
     values["checkpoints"] = values["checkpoints"] or str(work / "checkpoints")
 
     folder = _new_run_folder(work / "runs")
@@ -135,7 +144,7 @@ def execute(pipeline: Any, values: Mapping[str, Value], *, work: Path, log: Path
         level = root.level
         root.setLevel(logging.INFO)
         try:
-            with redirect_stdout(progress), warnings.catch_warnings():
+            with redirect_stdout(progress), warnings.catch_warnings(), _steps_end_with_us():
                 # Our image names lack the word "python", which KFP takes for a sign of another language.
                 warnings.filterwarnings("ignore", message="You may be attemping to run a task", category=RuntimeWarning)
                 task = pipeline(**values)
@@ -151,10 +160,42 @@ def execute(pipeline: Any, values: Mapping[str, Value], *, work: Path, log: Path
     return progress
 
 
+@contextmanager
+def _steps_end_with_us() -> Iterator[None]:
+    """A signal that ends this process ends the running step first; it surfaces as KeyboardInterrupt, as Ctrl-C does."""
+
+    def stop(number: int, _: object) -> None:
+        # Before anything else: KFP waits for the step while the exception passes.
+        _end_children()
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    if threading.current_thread() is not threading.main_thread():  # where Python allows no handlers
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in _ENDING_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_children() -> None:
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.terminate()
+    _, alive = psutil.wait_procs(children, timeout=_SECONDS_TO_END)
+    for child in alive:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+
+
 def _collect(values: Mapping[str, Value], folder: Path, progress: Progress) -> RunResult:
     outputs = progress.outputs
     report = folder / "report.html"
     shutil.copyfile(outputs["report"].path, report)
+    shutil.copyfile(outputs["validation"].path, folder / "validation.html")
     decision = artifacts.load_decision(outputs["decision"].path)
     # Whether a version was released is asked of the store: a run can succeed without its last step.
     store = ModelStore(Path(str(values["store"])))
@@ -191,6 +232,8 @@ def _new_run_folder(runs: Path) -> Path:
 
 def _writable_folder(path: Path, flag: str) -> Path:
     """The folder, made if need be, proven writable before hours of work depend on it."""
+    if not str(path).strip() or path == Path():
+        raise InputError(f"Expected {flag} to name a folder. Received: {str(path)!r}")
     path = path.resolve()
     try:
         path.mkdir(parents=True, exist_ok=True)

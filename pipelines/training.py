@@ -36,6 +36,7 @@ class Outputs(NamedTuple):
     evaluation: dsl.Artifact
     decision: dsl.Artifact
     report: dsl.HTML
+    validation: dsl.HTML
     test: dsl.Dataset
 
 
@@ -58,8 +59,10 @@ def training_pipeline(
     boruta_iterations: int = 50,
     rfe_features: int = 20,
     architecture: str = "attention_cnn_lstm",
-    tuning_grid: str = '{"learning_rate": [0.001], "dropout": [0.2], "lstm_units": [32, 64], "batch_size": [256, 512]}',
-    tuning_rows: int = 20000,
+    tuning_grid: str = (
+        '{"learning_rate": [0.001, 0.002], "dropout": [0.2], "lstm_units": [32, 64], "batch_size": [256, 512]}'
+    ),
+    tuning_rows: int = 12000,
     tuning_epochs: int = 2,
     epochs: int = 10,
     patience: int = 3,
@@ -68,7 +71,7 @@ def training_pipeline(
     baselines: str = "majority,decision_tree,random_forest,gradient_boosting",
     min_macro_f1: float = 0.5,
     min_mcc: float = 0.5,
-    max_false_positive_rate: float = 0.05,
+    max_false_positive_rate: float = 0.1,
     min_detection_rate: float = 0.5,
     min_roc_auc: float = 0.5,
     store: str = "",
@@ -148,5 +151,6 @@ def training_pipeline(
         evaluation=scores.outputs["evaluation"],
         decision=gate.outputs["decision"],
         report=scores.outputs["report"],
+        validation=valid.outputs["html"],
         test=test,
     )

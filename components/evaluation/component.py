@@ -26,7 +26,7 @@ def evaluation(
     from components.evaluation.kfp_metrics import log_classification, log_metrics
     from components.evaluation.report import render
     from nids import artifacts
-    from nids.files import new_file
+    from nids.files import new_file, write_json
 
     assessment = assess(
         Path(model.path), Path(test.path), Path(train.path), baselines, seed, say=lambda line: print(line, flush=True)
@@ -34,6 +34,9 @@ def evaluation(
     artifacts.save_evaluation(evaluation.path, assessment.evaluation, assessment.predictions)
     log_metrics(metrics, assessment.evaluation)
     log_classification(classification, assessment)
+    for logged in (metrics, classification):
+        # Their numbers are metadata; the local cache takes an artifact without a file for a lost one.
+        write_json(logged.path, logged.metadata)
     background = Background(
         artifacts.load_validation(validation.path),
         artifacts.load_selection(features.path),

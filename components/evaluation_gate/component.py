@@ -10,7 +10,7 @@ def evaluation_gate(
     decision: dsl.Output[dsl.Artifact],
     min_macro_f1: float = 0.5,
     min_mcc: float = 0.5,
-    max_false_positive_rate: float = 0.05,
+    max_false_positive_rate: float = 0.1,
     min_detection_rate: float = 0.5,
     min_roc_auc: float = 0.5,
 ) -> bool:

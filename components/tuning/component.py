@@ -17,9 +17,10 @@ def tuning(
     seed: int = 7,
 ) -> None:
     """Search a grid on a sample of the training split, scored on validation (`split`, ... -> `hyperparameters`)."""
-    from components.tuning.tune import parse_grid, sample, tune
+    from components.tuning.tune import sample, tune
     from nids import artifacts
     from nids.models import get_architecture
+    from nids.models.grid import parse_grid
     from nids.transform import InputLayout
 
     chosen = get_architecture(architecture)

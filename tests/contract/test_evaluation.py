@@ -147,7 +147,8 @@ def test_equal_seeds_give_equal_numbers_and_without_baselines_there_are_none(mad
 def test_the_gate_can_read_what_was_written(made, given, tmp_path):
     decision = dsl.Artifact(uri=str(tmp_path / "decision"))
     model = dsl.Model(uri=str(given.model))
-    bounds = {"min_macro_f1": 0.0, "min_mcc": -1.0, "max_false_positive_rate": 1.0, "min_detection_rate": 0.0}
+    bounds = {"min_macro_f1": 0.0, "min_mcc": -1.0, "max_false_positive_rate": 1.0}
+    bounds |= {"min_detection_rate": 0.0, "min_roc_auc": 0.0}
     verdict = evaluation_gate.python_func(evaluation=made.outputs.evaluation, model=model, decision=decision, **bounds)
     assert verdict is True
     assert (

@@ -96,7 +96,7 @@ def nsl_folder(tmp_path: Path, change: dict[str, str] | None = None) -> Path:
     [
         (lambda rows: [*rows[:4], rows[4].replace("tcp", "tcp,extra"), *rows[5:]], r"KDDTrain\+\.txt.*row 5"),
         (
-            lambda rows: [*rows[:4], rows[4].replace("SF,185", "SF,many"), *rows[5:]],
+            lambda rows: [*rows[:4], rows[4].replace("SF,181", "SF,many"), *rows[5:]],
             r"KDDTrain\+\.txt.*row 5.*src_bytes|src_bytes.*row 5",
         ),
         (lambda rows: [rows[0].replace("normal", "martian"), *rows[1:]], r"martian"),

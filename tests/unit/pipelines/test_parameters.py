@@ -60,3 +60,24 @@ def test_a_preset_value_of_the_wrong_type_is_refused() -> None:
 def test_every_parameter_is_documented() -> None:
     text = (Path(__file__).parents[3] / "docs" / "parameters.md").read_text()
     assert [name for name in parameters.defaults() if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("dataset", "kdd", "Expected --dataset to be one of"),
+        ("dataset", "nsl-kdd", "Expected --data with the files of nsl-kdd"),
+        ("model_name", "a/b", "a/b"),
+        ("min_macro_f1", 7.0, "min_macro_f1"),
+        ("baselines", "oracle", "oracle"),
+        ("architecture", "transformer", "transformer"),
+        ("tuning_grid", "{", "Expected grid to be a JSON object"),
+        ("tuning_grid", '{"units": [1]}', "units"),
+    ],
+)
+def test_what_a_late_step_would_refuse_is_refused_early(tmp_path: Path, name: str, value: object, message: str) -> None:
+    values = parameters.defaults() | {"store": str(tmp_path)}
+    parameters.check_early(values)
+    with pytest.raises(InputError) as caught:
+        parameters.check_early(values | {name: value})  # type: ignore[arg-type]
+    assert message in str(caught.value)

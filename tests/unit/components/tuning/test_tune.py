@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from components.tuning import tune as room
-from components.tuning.tune import parse_grid, tune
+from components.tuning.tune import tune
 from nids.errors import InputError
 from nids.models import get_architecture
 from nids.models.fit import Rows
+from nids.models.grid import parse_grid
 from nids.transform import InputLayout
 
 ARCHITECTURE = get_architecture("attention_cnn_lstm")
