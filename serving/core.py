@@ -19,6 +19,9 @@ from serving.versions import Lease, ModelVersions, VersionStatus
 
 log = logging.getLogger(__name__)
 
+LARGE = 2**16
+"""Bytes of a request whose reading and answering would keep others waiting on the event loop: a thread does it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:

@@ -21,15 +21,15 @@ from tensorflow_serving.apis import (
 )
 
 from nids.errors import InputError
-from serving.core import Core, ModelRef
+from serving.core import LARGE, Core, ModelRef, Prediction
 from serving.status import Code, UnsupportedError, code_of, message_of
-from serving.tensors import from_array, to_array
+from serving.tensors import array_bytes, from_array, to_arrays
 from serving.versions import VersionStatus
 
 log = logging.getLogger(__name__)
 
 _GRPC = {code: status for status in grpc.StatusCode for code in [Code(status.value[0])]}
-_MAX_MESSAGE = 4000  # a status travels in a header, which may hold 8 KiB
+_MAX_MESSAGE = 4000  # bytes; a status travels in a header, which may hold 8 KiB
 _SIGNATURE_DEF = "signature_def"
 
 Answer = Callable[..., Awaitable[Any]]
@@ -70,9 +70,20 @@ def _answering(method: Answer) -> Answer:
             code = code_of(error)
             if code is Code.INTERNAL:
                 log.exception("%s failed", method.__name__)
-            return await context.abort(_GRPC[code], message_of(error)[:_MAX_MESSAGE])
+            return await context.abort(_GRPC[code], _header_text(message_of(error)))
 
     return answer
+
+
+def _header_text(message: str) -> str:
+    """As much of a message as a header holds, where gRPC writes all but plain characters as `%XX`, byte by byte."""
+    data = message.encode("utf-8", "backslashreplace")
+    size = 0
+    for end, byte in enumerate(data):
+        size += 1 if 0x20 <= byte <= 0x7E and byte != ord("%") else 3
+        if size > _MAX_MESSAGE:
+            return data[:end].decode("utf-8", "ignore")
+    return data.decode()
 
 
 class PredictionService:
@@ -91,17 +102,13 @@ class PredictionService:
 
     @_answering
     async def Predict(self, request: Any) -> Any:  # noqa: N802
-        inputs = {alias: to_array(proto, alias) for alias, proto in request.inputs.items()}
         ref = _ref(request)
+        large = max(array_bytes(request.inputs), request.ByteSize()) > LARGE
+        inputs = await asyncio.to_thread(to_arrays, request.inputs) if large else to_arrays(request.inputs)
         prediction = await self._core.predict(ref, inputs, request.model_spec.signature_name, request.output_filter)
-        response = predict_pb2.PredictResponse()
-        response.model_spec.name = ref.name
-        response.model_spec.version.value = prediction.version
-        response.model_spec.signature_name = prediction.signature
-        for alias, array in prediction.outputs.items():
-            # As values: some clients read `float_val` themselves, and TensorFlow Serving's default is this.
-            from_array(array, response.outputs[alias], content=False)
-        return response
+        if large:
+            return await asyncio.to_thread(_predict_message, ref, prediction)
+        return _predict_message(ref, prediction)
 
     @_answering
     async def GetModelMetadata(self, request: Any) -> Any:  # noqa: N802
@@ -144,6 +151,17 @@ class ModelService:
     @_answering
     async def HandleReloadConfigRequest(self, request: Any) -> Any:  # noqa: N802, ARG002
         raise UnsupportedError("HandleReloadConfigRequest is not supported.")
+
+
+def _predict_message(ref: ModelRef, prediction: Prediction) -> Any:
+    response = predict_pb2.PredictResponse()
+    response.model_spec.name = ref.name
+    response.model_spec.version.value = prediction.version
+    response.model_spec.signature_name = prediction.signature
+    for alias, array in prediction.outputs.items():
+        # As values: some clients read `float_val` themselves, and TensorFlow Serving's default is this.
+        from_array(array, response.outputs[alias], content=False)
+    return response
 
 
 def status_message(statuses: list[VersionStatus]) -> Any:

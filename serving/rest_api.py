@@ -14,7 +14,7 @@ from google.protobuf.json_format import MessageToDict, MessageToJson
 from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 
 from nids.errors import InputError
-from serving.core import Core, ModelRef
+from serving.core import LARGE, Core, ModelRef
 from serving.grpc_service import metadata_message, status_message
 from serving.json_predict import JsonRequest, format_response, parse_request
 from serving.signature import DEFAULT, Signature
@@ -31,7 +31,6 @@ _MODEL = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_SPEC}(?:/(?P<what>metad
 
 _MAX_VERSION = 2**63 - 1
 _MAX_BODY = 2**31 - 1  # as for gRPC messages
-_LARGE_BODY = 2**16  # reading more JSON than this would keep other requests waiting
 
 
 def make_app(core: Core) -> web.Application:
@@ -80,7 +79,7 @@ class RestApi:
     async def _predict(self, ref: ModelRef, body: bytes) -> bytes:
         request = await self._parse(ref, body)
         prediction = await self._core.predict(ref, request.inputs, request.signature_name)
-        if len(body) > _LARGE_BODY:
+        if len(body) > LARGE:
             return await asyncio.to_thread(format_response, prediction.outputs, request.form)
         return format_response(prediction.outputs, request.form)
 
@@ -93,7 +92,7 @@ class RestApi:
                 message = f'Serving signature name: "{name or DEFAULT}" not found in signature def'
                 raise InputError(message) from error
 
-        if len(body) <= _LARGE_BODY:
+        if len(body) <= LARGE:
             return parse_request(body, signature_of)
         # The core belongs to this event loop: from the thread, it is asked through the loop.
         loop = asyncio.get_running_loop()

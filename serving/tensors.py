@@ -7,6 +7,7 @@ written as TensorFlow does (`Tensor::FromProto`, `Tensor::AsProtoField`). String
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,10 @@ from serving.status import UnsupportedError
 
 Array = npt.NDArray[Any]
 
-# Above this, a short list of values with a huge shape is refused and not blown up: no request can hold more bytes.
-_MAX_BYTES = 2**31
+_MAX_RANK = 32  # numpy's
+_MAX_SIZE = 2**48
+MAX_REPEATED = 2**26
+"""Bytes that the values which short lists leave out may take, over all tensors of a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +76,45 @@ def dtype_name(number: int) -> str:
     return BY_NUMBER[number].name if number in BY_NUMBER else f"type {number}"
 
 
+def array_bytes(protos: Mapping[str, Any]) -> int:
+    """Bytes that the arrays of a request will take, from the declared shapes alone. References count for strings.
+
+    Raises:
+        InputError: a few values would be repeated beyond `MAX_REPEATED`, or a shape is not one.
+        UnsupportedError: a type without a counterpart in numpy.
+    """
+    total = repeated = 0
+    for name, proto in protos.items():
+        kind, shape = _kind(proto, name), _shape(proto, name)
+        size = math.prod(shape)
+        total += size * kind.numpy.itemsize
+        if kind is STRING or not proto.tensor_content:
+            repeated += max(0, size - len(getattr(proto, kind.field))) * kind.numpy.itemsize
+        if repeated > MAX_REPEATED:
+            raise InputError(
+                f"tensor parsing error: {name}. Expected values that fill the shape, or less than {MAX_REPEATED >> 20} "
+                f"MiB to be repeated in a request. Received: shape {list(shape)}"
+            )
+    return total
+
+
+def to_arrays(protos: Mapping[str, Any]) -> dict[str, Array]:
+    """The array of every TensorProto of a request. Raises as `array_bytes` and `to_array` do."""
+    array_bytes(protos)
+    return {name: to_array(proto, name) for name, proto in protos.items()}
+
+
 def to_array(proto: Any, name: str = "") -> Array:
     """The array of a TensorProto; a view on its bytes where it has them.
 
-    As in TensorFlow, a list shorter than the shape repeats its last value, and an empty one means zeros.
+    As in TensorFlow, a list shorter than the shape repeats its last value, and an empty one means zeros. Where the
+    sender is not trusted, ask `array_bytes` before.
 
     Raises:
         InputError: the values do not fill the shape, or the shape is not one.
         UnsupportedError: a type without a counterpart in numpy.
     """
-    kind = BY_NUMBER.get(proto.dtype)
-    if kind is None:
-        raise UnsupportedError(f"tensor parsing error: {name}. Expected a supported dtype. Received: {proto.dtype}")
-    shape = _shape(proto, name)
+    kind, shape = _kind(proto, name), _shape(proto, name)
     size = math.prod(shape)
     content = proto.tensor_content
     if content and kind is not STRING:
@@ -96,9 +125,25 @@ def to_array(proto: Any, name: str = "") -> Array:
     return _from_values(kind, getattr(proto, kind.field), shape, size, name)
 
 
+def _kind(proto: Any, name: str) -> DType:
+    kind = BY_NUMBER.get(proto.dtype)
+    if kind is None:
+        raise UnsupportedError(f"tensor parsing error: {name}. Expected a supported dtype. Received: {proto.dtype}")
+    return kind
+
+
 def _shape(proto: Any, name: str) -> tuple[int, ...]:
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
-    if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+    if len(shape) > _MAX_RANK:
+        raise InputError(
+            f"tensor parsing error: {name}. Expected at most {_MAX_RANK} dimensions. Received: {len(shape)}"
+        )
+    # Without its zeros, so that no product overflows for an array of no values either.
+    if (
+        math.prod(size or 1 for size in shape) > _MAX_SIZE
+        or proto.tensor_shape.unknown_rank
+        or min(shape, default=0) < 0
+    ):
         raise InputError(f"tensor parsing error: {name}. Expected a full shape. Received: {list(shape)}")
     return shape
 
@@ -110,8 +155,6 @@ def _from_values(kind: DType, values: Any, shape: tuple[int, ...], size: int, na
             f"tensor parsing error: {name}. Expected {size} values for shape {list(shape)}. Received: {len(flat)}"
         )
     if len(flat) < size:
-        if size * kind.numpy.itemsize > _MAX_BYTES:
-            raise InputError(f"tensor parsing error: {name}. Expected less than 2 GiB. Received: shape {list(shape)}")
         if len(flat) == 0:
             flat = np.array([b"" if kind is STRING else 0], dtype=kind.numpy)
         flat = np.concatenate([flat, np.broadcast_to(flat[-1:], size - len(flat))])

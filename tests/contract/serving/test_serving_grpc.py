@@ -182,6 +182,27 @@ def test_an_error_longer_than_a_header_may_be_still_arrives(prediction):
     assert details.startswith("input size does not match signature: 2000!=3")
 
 
+@pytest.mark.parametrize("name", ["日" * 3000, "%" * 3000, "\n" * 3000, "ü" * 3000])
+def test_an_error_whose_characters_grow_in_a_header_still_arrives(prediction, name):
+    code, details = _refused(prediction.Predict, _request({**_FLOWS, name: np.array([1])}))
+
+    assert code is _INVALID
+    assert details.startswith("input size does not match signature: 4!=3")
+    assert name[:100] in details
+
+
+def test_a_few_bytes_that_declare_a_huge_shape_are_refused_and_not_expanded(prediction):
+    request = _request()
+    request.inputs["duration"].tensor_content = b""
+    request.inputs["duration"].float_val.append(1)
+    request.inputs["duration"].tensor_shape.dim[0].size = 2**27
+
+    code, details = _refused(prediction.Predict, request)
+
+    assert code is _INVALID
+    assert details.startswith("tensor parsing error: duration. Expected values that fill the shape")
+
+
 @pytest.mark.parametrize(
     ("method", "request_"),
     [

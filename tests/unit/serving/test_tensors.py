@@ -5,7 +5,7 @@ import tensorflow as tf
 from nids.errors import InputError
 from serving import wire
 from serving.status import UnsupportedError
-from serving.tensors import BY_NUMBER, STRING, from_array, to_array
+from serving.tensors import BY_NUMBER, MAX_REPEATED, STRING, array_bytes, from_array, to_array, to_arrays
 
 _NUMBERS = [kind for kind in BY_NUMBER.values() if kind is not STRING]
 
@@ -83,13 +83,41 @@ def test_an_empty_list_of_strings_is_empty_strings():
         ({"dtype": 1, "tensor_shape": {"dim": [{"size": 2}]}, "tensor_content": b"abc"}, "8 bytes"),
         ({"dtype": 1, "tensor_shape": {"dim": [{"size": -1}]}}, "full shape"),
         ({"dtype": 1, "tensor_shape": {"unknown_rank": True}}, "full shape"),
-        ({"dtype": 1, "tensor_shape": {"dim": [{"size": 2**40}]}, "float_val": [1]}, "2 GiB"),
+        ({"dtype": 1, "tensor_shape": {"dim": [{"size": 0}, {"size": 2**62}]}}, "full shape"),
+        ({"dtype": 1, "tensor_shape": {"dim": [{"size": 1}] * 33}, "float_val": [1]}, "32 dimensions"),
     ],
 )
 def test_a_tensor_that_does_not_add_up_is_refused_by_name(fields, words):
     with pytest.raises(InputError, match=words) as caught:
         to_array(wire.TensorProto(**fields), "duration")
     assert "duration" in str(caught.value)
+
+
+def _one_value(*shape, dtype=1, field="float_val"):
+    value = b"tcp" if dtype == 7 else 1
+    return wire.TensorProto(dtype=dtype, tensor_shape={"dim": [{"size": n} for n in shape]}, **{field: [value]})
+
+
+@pytest.mark.parametrize(
+    "protos",
+    [
+        {"duration": _one_value(2**27)},
+        {"duration": _one_value(2**12, 2**13)},
+        {"duration": _one_value(2**24, dtype=7, field="string_val")},
+        {name: _one_value(2**23) for name in ("bytes", "packets", "duration")},
+    ],
+)
+def test_a_small_request_that_would_take_much_memory_is_refused_before_it_does(protos):
+    with pytest.raises(InputError, match=r"duration\. Expected .* 64 MiB to be repeated"):
+        to_arrays(protos)
+
+
+def test_what_is_repeated_and_what_is_sent_count_towards_the_size_but_only_the_first_is_capped():
+    sent = wire.TensorProto()
+    from_array(np.zeros(MAX_REPEATED // 4 + 1, np.float32), sent, content=True)
+
+    assert array_bytes({"sent": sent, "repeated": _one_value(1000)}) == MAX_REPEATED + 4 + 4000
+    assert to_arrays({"repeated": _one_value(1000)})["repeated"].tolist() == [1.0] * 1000
 
 
 def test_a_type_without_a_counterpart_is_unsupported():
