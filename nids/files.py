@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -69,20 +70,46 @@ def file_digest(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def files_below(path: str | Path) -> list[str]:
+    """Relative names of all files below a folder, sorted; none where there is no folder.
+
+    Raises:
+        ArtifactError: a link is among them: what it points to may change, or is not copied along; or a folder below
+            cannot be read.
+    """
+    root = Path(path)
+    names = []
+    try:
+        for folder, folders, files in os.walk(root, onerror=_unless_missing):
+            entries = [Path(folder, name) for name in (*folders, *files)]
+            for entry in entries:
+                if entry.is_symlink():
+                    raise ArtifactError(f"Expected no link below {root}. Received: {entry}")
+            names += [entry.relative_to(root).as_posix() for entry in entries[len(folders) :] if entry.is_file()]
+    except OSError as error:
+        raise ArtifactError(f"Expected folders that can be read below {root}. Received: {error}") from error
+    return sorted(names)
+
+
 def tree_digest(path: str | Path) -> str:
     """sha256 over the relative names and digests of all files below a folder, in hex.
 
     Raises:
-        ArtifactError: there is no such folder, or it holds no file.
+        ArtifactError: there is no such folder, it holds no file, or it holds a link.
     """
     root = Path(path)
-    files = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+    files = files_below(root)
     if not files:
         raise ArtifactError(f"Expected a folder with files at {root}. Received: none")
     total = hashlib.sha256()
     for name in files:
         total.update(f"{file_digest(root / name)}  {name}\n".encode())
     return total.hexdigest()
+
+
+def _unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _finite(value: Any) -> Any:

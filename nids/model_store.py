@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from nids.errors import ArtifactError, InputError, NotFoundError, StoreError
-from nids.files import file_digest, read_json, write_json
+from nids.files import file_digest, files_below, read_json, write_json
 
 RELEASE = "release.json"
 
@@ -143,6 +143,7 @@ class ModelStore:
 
         Raises:
             InputError: `source` holds no SavedModel, or `model` is no name.
+            ArtifactError: `source` holds a link.
             StoreError: the store cannot be written, or another publisher does not finish.
         """
         if not (Path(source) / "saved_model.pb").is_file():
@@ -185,7 +186,7 @@ class ModelStore:
         folder = self._folder(model)
         incoming = folder / f"{_INCOMING}{uuid.uuid4().hex}"
         try:
-            shutil.copytree(source, incoming)
+            shutil.copytree(source, incoming, symlinks=True)  # so that a link is seen, not followed
             files = _digests(incoming)
             while True:
                 number = _next_number(folder)
@@ -278,9 +279,8 @@ def _sweep(folder: Path) -> None:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """sha256 by relative path of every file but release.json."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files if path != folder / RELEASE}
+    """sha256 by relative path of every file but release.json; ArtifactError where there is a link."""
+    return {name: file_digest(folder / name) for name in files_below(folder) if name != RELEASE}
 
 
 def _sync_tree(folder: Path) -> None:

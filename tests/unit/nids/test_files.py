@@ -130,3 +130,19 @@ def test_a_tree_without_files_has_no_digest(tmp_path, make):
     make(tmp_path / "x")
     with pytest.raises(ArtifactError, match="Expected a folder with files"):
         tree_digest(tmp_path / "x")
+
+
+@pytest.mark.parametrize("target", ["folder", "file", "nothing", "below/itself"])
+def test_a_link_has_no_digest_for_what_it_points_to_may_change(tmp_path, target):
+    fill(tmp_path / "tree" / "below", {"a": "1"})
+    fill(tmp_path / "folder", {"b": "2"})
+    (tmp_path / "file").write_bytes(b"3")
+    (tmp_path / "tree" / "below" / "link").symlink_to(tmp_path / target)
+    with pytest.raises(ArtifactError, match=rf"link.*Received: {tmp_path}/tree/below/link"):
+        tree_digest(tmp_path / "tree")
+
+
+def test_a_tree_may_itself_be_reached_through_a_link(tmp_path):
+    fill(tmp_path / "tree", {"a": "1"})
+    (tmp_path / "link").symlink_to(tmp_path / "tree")
+    assert tree_digest(tmp_path / "link") == tree_digest(tmp_path / "tree")

@@ -305,3 +305,16 @@ def test_a_damaged_number_file_stops_publishing_by_name(store, source):
     with pytest.raises(StoreError, match=r"\.last.*'many'"):
         store.publish("nids", source, "b")
     assert visible(store) == ["1"]
+
+
+def test_a_link_is_neither_published_nor_verified(store, source, tmp_path):
+    version, _ = store.publish("nids", source, "a")
+    for folder in (source, version.path):
+        (folder / "variables").rename(tmp_path / f"{folder.name}-elsewhere")
+        (folder / "variables").symlink_to(tmp_path / f"{folder.name}-elsewhere")
+    with pytest.raises(ArtifactError, match="link"):
+        store.verify("nids", 1)
+    with pytest.raises(ArtifactError, match="link"):
+        store.publish("nids", source, "b")
+    assert visible(store) == ["1"]
+    assert not [name for name in hidden(store) if name.startswith(".incoming-")]
