@@ -385,7 +385,25 @@ def save_decision(path: str | Path, decision: Decision) -> None:
 
 
 def load_decision(path: str | Path) -> Decision:
-    return _from_dict(Decision, read_json(Path(path) / _DECISION))
+    """ArtifactError where a field is of another type: `"false"` must approve nothing."""
+    file = Path(path) / _DECISION
+    decision = _from_dict(Decision, read_json(file))
+    kinds = {"approved": bool, "model_digest": str, "split_digest": str, "rules": list}
+    for name, kind in kinds.items():
+        if type(getattr(decision, name)) is not kind:
+            raise ArtifactError(
+                f"Expected {name} to be a {kind.__name__} in {file}. Received: {getattr(decision, name)!r}"
+            )
+    for rule in decision.rules:
+        if (
+            not isinstance(rule, dict)
+            or not isinstance(rule.get("metric"), str)
+            or type(rule.get("passed")) is not bool
+        ):
+            raise ArtifactError(
+                f"Expected metric (str) and passed (bool) in each of the rules in {file}. Received: {rule}"
+            )
+    return decision
 
 
 @dataclass(frozen=True)

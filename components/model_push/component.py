@@ -25,6 +25,7 @@ def model_push(
         artifacts.ModelFiles(Path(model.path)),
         artifacts.load_decision(decision.path),
         artifacts.load_split(test.path),
+        artifacts.split_digest(test.path),
         ModelStore(store),
         model_name,
         parity_rows,

@@ -6,7 +6,8 @@ import importlib
 import importlib.util
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,53 +34,68 @@ Log = Callable[[str], None]
 
 
 def push(
-    files: ModelFiles, decision: Decision, test: Split, store: ModelStore, name: str, parity_rows: int, log: Log
+    files: ModelFiles,
+    decision: Decision,
+    test: Split,
+    split_digest: str,
+    store: ModelStore,
+    name: str,
+    parity_rows: int,
+    log: Log,
 ) -> Pushed:
     """Publish the model in `files` as the next version of `name`, unless the store already holds it.
 
-    Nothing is written to the store before every check has passed.
+    Everything is done on one private copy, so that what was approved, what was checked and what is published are the
+    same bytes. Nothing is written to the store before every check has passed. `split_digest` is the digest of `test`.
 
     Raises:
-        NotApprovedError: no approval for exactly this model.
+        NotApprovedError: no approval for exactly this model, scored on exactly this test split.
         InputError: `test` is of another schema or without raw flows, or `parity_rows` < 1.
-        ArtifactError: the model folder is damaged, or its SavedModel answers differently.
+        ArtifactError: the model folder is damaged or holds a link, or its SavedModel answers differently.
         StoreError: the store cannot be written.
     """
-    digest = files.digest()
-    check_approved(decision, digest)
-    held = store.find(name, digest)
-    if held is not None:
-        log(f"The store already holds this model: {name} version {held.number}")
-        return _pushed(held, created=False)
-    store.check_writable(name)
-    info = files.info()
-    rows = spread(test, info, parity_rows)
-    difference = check_parity(files, info, rows)
-    log(f"Served and trained model agree on {rows.X.height} test flows (largest difference {difference:.1e})")
-    with tempfile.TemporaryDirectory() as scratch:
-        ready = Path(scratch) / "saved_model"
-        shutil.copytree(files.saved_model, ready)
-        add_warmup(ready, name, _flows(rows))
+    with _private_copy(files) as copy:
+        digest = copy.digest()
+        check_approved(decision, digest, split_digest)
+        held = store.find(name, digest)
+        if held is not None:
+            log(f"The store already holds this model: {name} version {held.number}")
+            return _pushed(held, created=False)
+        store.check_writable(name)
+        info = copy.info()
+        rows = spread(test, info, parity_rows)
+        difference = check_parity(copy, info, rows)
+        log(f"Served and trained model agree on {rows.X.height} test flows (largest difference {difference:.1e})")
+        add_warmup(copy.saved_model, name, _flows(rows))
         about = {
             "decision": asdict(decision),
             "info": _essentials(info),
             "parity": {"rows": rows.X.height, "largest_difference": difference, "tolerance": TOLERANCE},
         }
-        version, created = store.publish(name, ready, digest, about)
+        version, created = store.publish(name, copy.saved_model, digest, about)
     log(f"Published {name} version {version.number} in {version.path}")
     return _pushed(version, created=created)
 
 
-def check_approved(decision: Decision, model_digest: str) -> None:
-    """NotApprovedError unless `decision` approves exactly the model of that digest."""
-    if not decision.approved:
-        failed = [str(rule.get("metric")) for rule in decision.rules if not rule.get("passed")]
+def check_approved(decision: Decision, model_digest: str, split_digest: str) -> None:
+    """NotApprovedError unless `decision` approves exactly that model, scored on exactly that test split."""
+    failed = [
+        str(rule.get("metric", "a rule without a name")) for rule in decision.rules if rule.get("passed") is not True
+    ]
+    if failed or not decision.rules:
         raise NotApprovedError(
             f"Expected an approving decision. Received: rejected by {', '.join(failed) or 'no rules'}"
         )
+    if decision.approved is not True:
+        raise NotApprovedError(f"Expected a decision with approved == True. Received: {decision.approved!r}")
     if decision.model_digest != model_digest:
         raise NotApprovedError(
             f"Expected a decision on model {model_digest[:12]}. Received: one on model {decision.model_digest[:12]}"
+        )
+    if decision.split_digest != split_digest:
+        raise NotApprovedError(
+            f"Expected a decision on scores on test split {split_digest[:12]}. "
+            f"Received: on {decision.split_digest[:12] or '(none)'}"
         )
 
 
@@ -147,6 +163,24 @@ def add_warmup(saved_model: Path, name: str, flows: pl.DataFrame) -> None:
             scorer.answer(request)
         except InputError as error:
             raise ArtifactError(f"Expected the warm-up requests to be answered. Received: {error}") from error
+
+
+@contextmanager
+def _private_copy(files: ModelFiles) -> Iterator[ModelFiles]:
+    """A copy that nobody else writes; what is wrong in it is reported of the original."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = ModelFiles(Path(scratch) / "model")
+        try:
+            shutil.copytree(
+                files.root, copy.root, symlinks=True
+            )  # the digest refuses links; followed, it would not see
+        except (OSError, shutil.Error) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ArtifactError(f"Expected a model folder to copy at {files.root}. Received: {reason}") from error
+        try:
+            yield copy
+        except ArtifactError as error:
+            raise ArtifactError(str(error).replace(str(copy.root), str(files.root))) from error
 
 
 def _keras_probabilities(files: ModelFiles, info: ModelInfo, arrays: dict[str, Any]) -> npt.NDArray[Any]:

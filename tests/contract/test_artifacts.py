@@ -69,6 +69,30 @@ def test_a_record_with_another_field_is_refused(tmp_path, kind):
         load(tmp_path / kind)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("approved", "false"),
+        ("approved", 1),
+        ("approved", None),
+        ("model_digest", None),
+        ("split_digest", 7),
+        ("rules", {"mcc": True}),
+        ("rules", ["mcc"]),
+        ("rules", [{"metric": "mcc"}]),
+        ("rules", [{"metric": "mcc", "passed": "false"}]),
+        ("rules", [{"metric": None, "passed": True}]),
+    ],
+)
+def test_a_decision_of_other_types_is_refused(tmp_path, field, value):
+    save, load, record = RECORDS["decision"]
+    save(tmp_path / "decision", record)
+    file = tmp_path / "decision" / "decision.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {field: value}))
+    with pytest.raises(ArtifactError, match=rf"{field}.* in {file}\. Received: "):
+        load(tmp_path / "decision")
+
+
 def test_flows_come_back(tmp_path, tiny, flows):
     unreadable = pl.DataFrame([["tiny.csv", 3, "rate", "not a number", "x,y"]], UNREADABLE_SCHEMA, orient="row")
     artifacts.save_flows(tmp_path / "flows", tiny, RawFlows(flows(), unreadable, {"files": ["tiny.csv"]}))

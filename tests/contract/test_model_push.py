@@ -10,10 +10,11 @@ from nids.model_store import ModelStore
 from nids.savedmodel import SavedModelScorer
 
 
-def decide(trained, tmp_path, *, approved=True, digest=None):
+def decide(trained, tmp_path, *, approved=True, digest=None, split=None):
     digest = digest or artifacts.ModelFiles(trained.root).digest()
+    split = split or artifacts.split_digest(trained.test)
     rule = {"metric": "macro_f1", "comparison": ">=", "bound": 0.5, "value": 0.8, "passed": approved, "reason": ""}
-    artifacts.save_decision(tmp_path / "decision", artifacts.Decision(approved, digest, "split", [rule]))
+    artifacts.save_decision(tmp_path / "decision", artifacts.Decision(approved, digest, split, [rule]))
 
 
 def run(trained, tmp_path, **changes):
@@ -46,7 +47,11 @@ def test_a_second_run_finds_the_version(trained, tmp_path, capsys):
     assert "already holds" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("changes", [{"approved": False}, {"digest": "0" * 64}], ids=["rejected", "other model"])
+@pytest.mark.parametrize(
+    "changes",
+    [{"approved": False}, {"digest": "0" * 64}, {"split": "0" * 64}],
+    ids=["rejected", "other model", "other test split"],
+)
 def test_a_model_that_is_not_approved_leaves_the_store_untouched(trained, tmp_path, changes):
     decide(trained, tmp_path, **changes)
     with pytest.raises(NotApprovedError):

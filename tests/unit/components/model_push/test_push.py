@@ -19,6 +19,7 @@ from nids.transform import NumberScale, Transform
 from serving.warmup import WARMUP_FILE, read_warmup
 
 RULES = [{"metric": "macro_f1", "comparison": ">=", "bound": 0.5, "value": 0.8, "passed": True, "reason": ""}]
+SPLIT = "5" * 64
 
 
 @pytest.fixture
@@ -39,11 +40,11 @@ def store(tmp_path):
 
 
 def approval(files, **changes):
-    return replace(Decision(True, files.digest(), "split", RULES), **changes)
+    return replace(Decision(True, files.digest(), SPLIT, RULES), **changes)
 
 
 def run(files, test, store, decision=None, parity_rows=64, log=lambda _: None):
-    return push(files, decision or approval(files), test, store, "nids", parity_rows, log)
+    return push(files, decision or approval(files), test, SPLIT, store, "nids", parity_rows, log)
 
 
 def test_an_approved_model_becomes_a_version_that_loads_and_answers(files, held_out, store):
@@ -98,9 +99,27 @@ def test_another_model_becomes_the_next_version(files, held_out, store, tmp_path
     [
         ({"approved": False, "rules": [{**RULES[0], "passed": False}]}, "rejected by macro_f1"),
         ({"approved": False, "rules": []}, "rejected by no rules"),
+        ({"approved": "false"}, "approved == True. Received: 'false'"),
+        ({"approved": 1}, "approved == True. Received: 1"),
+        ({"rules": []}, "no rules"),
+        ({"rules": [RULES[0], {**RULES[0], "metric": "mcc", "passed": False}]}, "rejected by mcc"),
+        ({"rules": [{**RULES[0], "passed": "yes"}]}, "rejected by macro_f1"),
+        ({"rules": [{}]}, "rejected by a rule without a name"),
         ({"model_digest": "0" * 64}, "one on model 000000000000"),
+        ({"split_digest": "0" * 64}, "scores on test split 555555555555. Received: on 000000000000"),
     ],
-    ids=["rejected", "no rules", "other model"],
+    ids=[
+        "rejected",
+        "rejected without rules",
+        "a text",
+        "a number",
+        "no rules",
+        "a failed rule",
+        "a rule passed by a text",
+        "an empty rule",
+        "other model",
+        "other test split",
+    ],
 )
 def test_without_approval_of_exactly_this_model_the_store_is_untouched(files, held_out, store, changes, message):
     with pytest.raises(NotApprovedError, match=message):
@@ -115,6 +134,46 @@ def test_one_changed_byte_makes_it_another_model(files, held_out, store):
     with pytest.raises(NotApprovedError, match=files.digest()[:12]):
         run(files, held_out, store, decision)
     assert not store.root.exists()
+
+
+@pytest.mark.parametrize("moment", ["digest", "parity"])
+def test_what_is_released_is_what_was_approved_whatever_happens_to_the_folder_meanwhile(
+    files, held_out, store, monkeypatch, moment
+):
+    approved = {p.name: p.read_bytes() for p in files.saved_model.iterdir() if p.is_file()}
+
+    def overwrite(*_):
+        for name, content in approved.items():
+            (files.saved_model / name).write_bytes(content.replace(b"normal", b"NORMAL"))
+
+    def checked(*given):
+        overwrite()
+        return check_approved(*given)
+
+    log = overwrite if moment == "parity" else lambda _: None
+    decision = approval(files)
+    if moment == "digest":
+        monkeypatch.setattr(room, "check_approved", checked)
+    pushed = run(files, held_out, store, decision, log=log)
+    assert files.digest() != decision.model_digest == pushed.model_digest
+    for name, content in approved.items():
+        assert (store.root / "nids" / "1" / name).read_bytes() == content
+
+
+def test_a_link_in_a_model_folder_is_refused(files, held_out, store):
+    decision = approval(files)
+    (files.saved_model / "variables").rename(files.root.parent / "elsewhere")
+    (files.saved_model / "variables").symlink_to(files.root.parent / "elsewhere")
+    with pytest.raises(ArtifactError, match=rf"link.*{files.saved_model}/variables"):
+        run(files, held_out, store, decision)
+    assert not store.root.exists()
+
+
+def test_a_model_folder_that_is_not_there_is_named(files, held_out, store):
+    decision = approval(files)
+    shutil.rmtree(files.root)
+    with pytest.raises(ArtifactError, match=str(files.root)):
+        run(files, held_out, store, decision)
 
 
 def test_a_model_already_released_still_needs_its_approval(files, held_out, store):
@@ -238,10 +297,13 @@ def test_a_small_difference_passes_and_a_large_or_undefined_one_names_its_row(he
         compare(trained[:, :1], trained, flows)
 
 
-def test_an_approval_is_for_one_digest():
-    check_approved(Decision(True, "abc", "split", RULES), "abc")
+def test_an_approval_is_for_one_model_and_one_test_split():
+    decision = Decision(True, "abc", "split", RULES)
+    check_approved(decision, "abc", "split")
     with pytest.raises(NotApprovedError):
-        check_approved(Decision(True, "abc", "split", RULES), "abd")
+        check_approved(decision, "abd", "split")
+    with pytest.raises(NotApprovedError):
+        check_approved(decision, "abc", "spli")
 
 
 def test_a_transform_of_other_features_is_named(files, held_out, store):
