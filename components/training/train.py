@@ -47,7 +47,7 @@ def train(
 
     The best epoch has the highest macro-F1 on `val`, of equals the lower loss, as in `nids.models.fit.rank`. Training
     stops after `patience` epochs without a better one. A fit that goes on from `checkpoint` ends with the weights
-    of one that was never stopped, bit for bit on the same machine.
+    of one that was never stopped, bit for bit on the same machine; a state past the end of this fit is not used.
 
     Args:
         model: from `nids.models.fit.new_model` with the same seed.
@@ -62,7 +62,7 @@ def train(
     for name, value in (("epochs", epochs), ("patience", patience)):
         if value < 1:
             raise InputError(f"Expected {name} to be at least 1. Received: {name}={value}")
-    state = _resume(model, checkpoint, say)
+    state = _resume(model, _kept(checkpoint, epochs, patience, say), say)
     best, history = state.best, state.history
     progress = _Progress(epochs, say)
     while len(history) < epochs and not _out_of_patience(history, patience):
@@ -90,10 +90,25 @@ def _out_of_patience(history: list[dict[str, Any]], patience: int) -> bool:
     return bool(history) and len(history) - best_epoch(history) >= patience
 
 
-def _resume(model: keras.Model, checkpoint: Checkpoint | None, say: _Say) -> State:
-    """The state of the checkpoint, which the model takes over; a state before the first epoch where there is none."""
-    fresh = State([], [], [])
+def _kept(checkpoint: Checkpoint | None, epochs: int, patience: int, say: _Say) -> State | None:
+    """The state of the checkpoint; None where there is none on the way of this fit, as `say` is told."""
     state = checkpoint.load(say) if checkpoint is not None else None
+    if state is None:
+        return None
+    ran = len(state.history)
+    # The checkpoint knows only its last and its best epoch: there is no way back to where this fit would have ended.
+    if ran > epochs or any(_out_of_patience(state.history[:n], patience) for n in range(1, ran)):
+        say(
+            f"the checkpoint is of a longer fit, {ran} epochs, than one of at most {epochs} with patience {patience}; "
+            "training starts from the first epoch"
+        )
+        return None
+    return state
+
+
+def _resume(model: keras.Model, state: State | None, say: _Say) -> State:
+    """The state, which the model takes over; a state before the first epoch where there is none."""
+    fresh = State([], [], [])
     if state is None:
         return fresh
     # An optimizer makes its variables in the first step, unless told to before.
@@ -113,7 +128,7 @@ def _all_variables(model: keras.Model) -> list[Any]:
 
 
 def _variables(model: keras.Model) -> Arrays:
-    return [keras.ops.convert_to_numpy(variable) for variable in _all_variables(model)]
+    return [variable.numpy() for variable in _all_variables(model)]
 
 
 class _Progress:

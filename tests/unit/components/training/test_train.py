@@ -1,10 +1,11 @@
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from components.training import train as room
-from components.training.checkpoint import Checkpoint
+from components.training.checkpoint import Checkpoint, State
 from components.training.train import train
 from nids.errors import InputError
 from nids.models import get_architecture
@@ -120,7 +121,9 @@ def scripted(monkeypatch, scores):
 
     class Model:
         variables: tuple = ()
-        weights = 0
+        trainable_variables: tuple = ()
+        optimizer = SimpleNamespace(variables=(), build=lambda _: None)
+        weights: tuple = ()
 
         def get_weights(self):
             return self.weights
@@ -129,7 +132,7 @@ def scripted(monkeypatch, scores):
             self.weights = weights
 
     def fit_epoch(model, *_, epoch, **__):
-        model.weights = epoch
+        model.weights = [np.array(epoch)]
         return 0.1
 
     monkeypatch.setattr(room, "fit_epoch", fit_epoch)
@@ -151,7 +154,55 @@ def scripted(monkeypatch, scores):
 def test_training_stops_out_of_patience_and_restores_the_best_epoch(monkeypatch, scores, patience, ran, best):
     model = scripted(monkeypatch, scores)
     fitted = run(model, patience=patience)
-    assert (len(fitted.history), fitted.best_epoch, model.weights) == (ran, best, best)
+    assert (len(fitted.history), fitted.best_epoch, model.weights) == (ran, best, [best])
+
+
+SCORES = [(0.5, 1), (0.7, 1), (0.6, 1), (0.6, 1), (0.9, 1), (0.8, 1)]
+
+
+def kept(folder, epochs):
+    """A checkpoint left by a fit of SCORES with patience enough; weights count the epochs."""
+    history = [
+        {"epoch": i, "loss": 0.1, "val_macro_f1": f1, "val_loss": loss, "seconds": 0.0}
+        for i, (f1, loss) in enumerate(SCORES[:epochs], start=1)
+    ]
+    best = max(range(epochs), key=lambda i: SCORES[i]) + 1
+    checkpoint = Checkpoint(folder, FIT)
+    checkpoint.save(State([], [np.array(best)], history))
+    return checkpoint
+
+
+@pytest.mark.parametrize(
+    ("saved", "epochs", "patience", "resumed"),
+    [
+        (6, 2, 9, False),  # ran longer than is asked for now
+        (6, 5, 9, False),
+        (6, 6, 9, True),
+        (4, 6, 9, True),  # more epochs: goes on
+        (6, 6, 2, False),  # out of patience after epoch 4, long before its end
+        (5, 6, 2, False),
+        (4, 6, 2, True),  # out of patience just now: done
+        (3, 6, 2, True),
+    ],
+)
+def test_a_kept_checkpoint_ends_as_a_fresh_fit_would(monkeypatch, tmp_path, saved, epochs, patience, resumed):
+    fresh = scripted(monkeypatch, SCORES)
+    expected = run(fresh, epochs=epochs, patience=patience)
+
+    lines = []
+    model = scripted(monkeypatch, SCORES[saved if resumed else 0 :])
+    found = run(model, epochs=epochs, patience=patience, checkpoint=kept(tmp_path, saved), say=lines.append)
+
+    assert timeless(found.history) == timeless(expected.history)
+    assert found.best_epoch == expected.best_epoch
+    assert model.weights == fresh.weights
+    told = f"going on after epoch {saved}, from the checkpoint"
+    if not resumed:
+        told = (
+            f"the checkpoint is of a longer fit, {saved} epochs, than one of at most {epochs} with patience {patience}; "
+            "training starts from the first epoch"
+        )
+    assert lines[0] == told
 
 
 def test_lines_tell_epoch_scores_and_why_training_stopped(monkeypatch):
