@@ -60,6 +60,7 @@ class Progress(io.TextIOBase):
         self._screen = screen
         self._partial = ""
         self._said: list[str] = []
+        self._said_by_failed: list[str] = []
         self._in_executor_input = False
         self._started = 0.0
         self._stop = threading.Event()
@@ -84,17 +85,18 @@ class Progress(io.TextIOBase):
 
     def failure_message(self) -> str:
         """The failed step's own error: one sentence for a user's mistake, the traceback's end for a defect."""
-        for index in range(len(self._said) - 1, -1, -1):
-            match = _ERROR.match(self._said[index])
+        said = self._said_by_failed
+        for index in range(len(said) - 1, -1, -1):
+            match = _ERROR.match(said[index])
             if match is None:
                 continue
             name, message = match.group(1), match.group(2) or ""
-            rest = [line for line in self._said[index + 1 :] if line.strip() and not _NOISE.search(line)]
+            rest = [line for line in said[index + 1 :] if line.strip() and not _NOISE.search(line)]
             if name.startswith(_OURS):
                 return " ".join([message, *(line.strip() for line in rest)])
-            return "\n".join([*self._said[max(0, index - 12) : index + 1], *rest])
-        if self._in_traceback():
-            return "\n".join([line for line in self._said if line.strip()][-12:])
+            return "\n".join([*said[max(0, index - 12) : index + 1], *rest])
+        if _has_traceback(said):
+            return "\n".join([line for line in said if line.strip()][-12:])
         return "It ended without an error message, as a process does that the system stopped (out of memory?)."
 
     def writable(self) -> bool:
@@ -127,15 +129,12 @@ class Progress(io.TextIOBase):
                 self._in_executor_input = True
             elif self._in_executor_input:
                 self._in_executor_input = said != "}"
-            elif said and not _NOISE.search(said) and not self._in_traceback():
+            elif said and not _NOISE.search(said) and not _has_traceback(self._said):
                 self._show(f"{_INDENT}{said}")
 
     @property
     def _running(self) -> bool:
         return bool(self.steps) and self.steps[-1].succeeded is None
-
-    def _in_traceback(self) -> bool:
-        return any(line.startswith("Traceback (most recent call last)") for line in self._said)
 
     def _begin(self, name: str) -> None:
         self.steps.append(Step(name.replace("-", "_")))
@@ -146,6 +145,8 @@ class Progress(io.TextIOBase):
     def _end(self, succeeded: bool) -> None:
         step = self.steps[-1]
         step.succeeded = succeeded
+        if not succeeded:  # steps that do not depend on it may follow
+            self._said_by_failed = self._said
         step.seconds = time.monotonic() - self._started
         if step.cached:
             text = "unchanged, taken from an earlier run"
@@ -173,3 +174,7 @@ class Progress(io.TextIOBase):
                     continue
             step = self.steps[-1]
             step.peak_megabytes = max(step.peak_megabytes, used / 1e6)
+
+
+def _has_traceback(lines: list[str]) -> bool:
+    return any(line.startswith("Traceback (most recent call last)") for line in lines)

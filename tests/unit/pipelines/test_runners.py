@@ -1,5 +1,10 @@
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from toy_pipeline import toy_pipeline
 
@@ -22,7 +27,11 @@ def test_steps_are_recorded_in_order_with_time_and_shown_with_their_words(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     progress = run(tmp_path)
-    assert [step.name for step in progress.steps] == ["gate", "push", "fallible", "after"]
+    names = [step.name for step in progress.steps]
+    # KFP orders steps that do not depend on each other as it likes.
+    assert names[0] == "gate"
+    assert set(names) == {"gate", "push", "fallible", "after"}
+    assert names.index("fallible") < names.index("after")
     assert all(step.succeeded and not step.cached and step.seconds > 0 for step in progress.steps)
     assert Path(progress.outputs["decision"].path).read_text() == "decision"
     shown = capfd.readouterr().out
@@ -78,13 +87,13 @@ def test_a_killed_step_is_told_as_such(tmp_path: Path) -> None:
         run(tmp_path, trouble="killed")
 
 
-def test_no_step_runs_after_a_failed_one_and_a_mended_run_takes_up_the_rest(tmp_path: Path) -> None:
+def test_no_step_that_needs_a_failed_one_runs_and_a_mended_run_takes_up_the_rest(tmp_path: Path) -> None:
     with pytest.raises(runners.StepFailedError):
         run(tmp_path, trouble="mistake")
     assert "the step after" not in (tmp_path / "run.log").read_text()
     mended = run(tmp_path)
     assert {step.name: step.cached for step in mended.steps}["gate"]
-    assert [step.name for step in mended.steps][-1] == "after"
+    assert "after" in [step.name for step in mended.steps]
 
 
 def test_the_data_digest_changes_with_a_byte_and_with_a_name(tmp_path: Path) -> None:
@@ -115,3 +124,20 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_first_step(tmp_pa
     store, work = (blocked, free) if flag == "--store" else (free, blocked)
     with pytest.raises(StoreError, match=f"Expected {flag} to be a folder that can be written"):
         runners.run_locally({"store": str(store)}, work=work)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_the_run_ends_its_step_too(tmp_path: Path, number: signal.Signals) -> None:
+    toy = Path(__file__).with_name("toy_pipeline.py")
+    run = subprocess.Popen([sys.executable, str(toy), str(tmp_path)], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "started").exists():
+        assert time.monotonic() < deadline, "the step never started"
+        time.sleep(0.05)
+    steps = psutil.Process(run.pid).children(recursive=True)
+    assert steps
+    run.send_signal(number)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert err.strip() == f"stopped by {number.name}"
+    assert [step for step in steps if step.is_running() and step.status() != psutil.STATUS_ZOMBIE] == []

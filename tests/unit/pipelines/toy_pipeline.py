@@ -56,3 +56,32 @@ def toy_pipeline(where: str, value: float = 0.9, trouble: str = "") -> Outputs:
     tried = fallible(decision=judged.outputs["decision"], trouble=trouble)
     after(done=judged.outputs["Output"]).after(tried)
     return Outputs(decision=judged.outputs["decision"])
+
+
+@component(base_image="python")
+def sleepy(started: str):
+    import pathlib
+    import time
+
+    pathlib.Path(started).write_text("started")
+    time.sleep(300)
+
+
+@dsl.pipeline(name="long")
+def long_pipeline(started: str):
+    sleepy(started=started)
+
+
+if __name__ == "__main__":
+    import sys
+    from pathlib import Path
+
+    from pipelines.runners import execute
+
+    folder = Path(sys.argv[1])
+    try:
+        execute(
+            long_pipeline, {"started": str(folder / "started")}, work=folder, log=folder / "run.log", use_cache=False
+        )
+    except KeyboardInterrupt as stopped:
+        sys.exit(f"stopped by {stopped}")
