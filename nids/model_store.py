@@ -29,10 +29,12 @@ from nids.files import file_digest, files_below, read_json, write_json
 RELEASE = "release.json"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-_NUMBER = re.compile(r"[1-9][0-9]*")
+_NUMBER = re.compile(r"[1-9][0-9]{0,18}")
+_LARGEST = 2**63 - 1  # servers hold a version in an int64
 _LAST = ".last"
 _LOCK = ".lock"
 _INCOMING = ".incoming-"
+_PROBE = ".probe-"  # of another name: a sweep would take it for a leftover
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class ModelStore:
                 f"Expected version {number} of {model} in {self.root}. Received: {self.versions(model)}"
             )
         release = read_json(path / RELEASE)
-        if not isinstance(release, dict) or not {"model_digest", "files"} <= release.keys():
+        if not isinstance(release, dict) or "model_digest" not in release or not isinstance(release.get("files"), dict):
             raise ArtifactError(f"Expected model_digest and files in {path / RELEASE}")
         return Version(model, number, path, release)
 
@@ -114,6 +116,15 @@ class ModelStore:
                     return version
         return None
 
+    def flaw(self, version: Version) -> str | None:
+        """Why a server of the latest version does not serve this one as it was released, None where it does."""
+        try:
+            self.verify(version.model, version.number)
+        except (ArtifactError, NotFoundError) as error:
+            return f"it is damaged ({error})"
+        latest = self.versions(version.model)[-1]
+        return f"version {latest} is served instead" if latest != version.number else None
+
     def check_writable(self, model: str) -> None:
         """Find out now, and without a trace, what would stop a publish after heavy work.
 
@@ -123,14 +134,16 @@ class ModelStore:
         folder = self._folder(model)
         with _as_store_error(folder):
             ancestor = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
-            probe = ancestor / f"{_INCOMING}{uuid.uuid4().hex}"
+            probe = ancestor / f"{_PROBE}{uuid.uuid4().hex}"
             probe.mkdir()
             probe.rmdir()
 
     def publish(
         self, model: str, source: str | Path, model_digest: str, about: Mapping[str, Any] | None = None
     ) -> tuple[Version, bool]:
-        """Make `source` the next version, unless a version of that digest is there already.
+        """Make `source` the next version, unless the latest is of that digest and undamaged.
+
+        A model held as an older version becomes the next one, too: what is released is what servers take.
 
         Args:
             model: served name.
@@ -153,7 +166,7 @@ class ModelStore:
             folder.mkdir(parents=True, exist_ok=True)
             with self._locked(folder):
                 found = self.find(model, model_digest)
-                if found is not None:
+                if found is not None and self.flaw(found) is None:
                     return found, False
                 _sweep(folder)
                 return self._write(model, Path(source), {**(about or {}), "model_digest": model_digest}), True
@@ -163,12 +176,15 @@ class ModelStore:
 
         Raises:
             NotFoundError: the store has no such version.
-            ArtifactError: a file is missing, was changed or was added, or release.json speaks of another version.
+            ArtifactError: a file is missing, unreadable, was changed or was added, or release.json speaks of another version.
         """
         version = self.get(model, number)
         if (version.release.get("model"), version.release.get("version")) != (model, number):
             raise ArtifactError(f"Expected {version.path / RELEASE} to speak of version {number} of {model}")
-        expected, received = version.release["files"], _digests(version.path)
+        try:
+            expected, received = version.release["files"], _digests(version.path)
+        except OSError as error:
+            raise ArtifactError(f"Expected files that can be read in {version.path}. Received: {error}") from error
         wrong = sorted(name for name in {*expected, *received} if expected.get(name) != received.get(name))
         if wrong:
             raise ArtifactError(f"Expected the released bytes in {version.path}. Missing, changed or added: {wrong}")
@@ -235,15 +251,22 @@ def _numbers(folder: Path) -> list[int]:
         return []
     except OSError as error:
         raise StoreError(f"Expected a model store that can be read at {folder}. Received: {error.strerror}") from error
-    return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
+    return sorted(int(name) for name in names if _is_number(name))
+
+
+def _is_number(name: str) -> bool:
+    return _NUMBER.fullmatch(name) is not None and int(name) <= _LARGEST
 
 
 def _next_number(folder: Path) -> int:
     last = folder / _LAST
     text = last.read_text().strip() if last.exists() else "0"
-    if not text.isdecimal():
+    if text != "0" and not _is_number(text):
         raise StoreError(f"Expected a version number in {last}. Received: {text!r}")
-    return max(int(text), *_numbers(folder), 0) + 1
+    highest = max(int(text), *_numbers(folder), 0)
+    if highest == _LARGEST:
+        raise StoreError(f"Expected version numbers below {_LARGEST} in {folder}, so that one is left. Received: it")
+    return highest + 1
 
 
 def _remember(folder: Path, number: int) -> None:
@@ -275,7 +298,7 @@ def _sweep(folder: Path) -> None:
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
-            leftover.unlink()
+            leftover.unlink(missing_ok=True)  # a link or file may vanish as we look
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -43,7 +43,7 @@ def push(
     parity_rows: int,
     log: Log,
 ) -> Pushed:
-    """Publish the model in `files` as the next version of `name`, unless the store already holds it.
+    """Publish the model in `files` as the next version of `name`, unless the latest version is that model, undamaged.
 
     Everything is done on one private copy, so that what was approved, what was checked and what is published are the
     same bytes. Nothing is written to the store before every check has passed. `split_digest` is the digest of `test`.
@@ -59,8 +59,11 @@ def push(
         check_approved(decision, digest, split_digest)
         held = store.find(name, digest)
         if held is not None:
-            log(f"The store already holds this model: {name} version {held.number}")
-            return _pushed(held, created=False)
+            flaw = store.flaw(held)
+            if flaw is None:
+                log(f"The store already holds this model: {name} version {held.number}")
+                return _pushed(held, created=False)
+            log(f"The store holds this model as {name} version {held.number}, but {flaw}: releasing it again")
         store.check_writable(name)
         info = copy.info()
         rows = spread(test, info, parity_rows)

@@ -68,13 +68,37 @@ def test_models_are_numbered_apart(store, source):
     assert store.publish("nids-2.shadow", source, "a")[0].number == 1
 
 
-def test_the_same_model_is_published_once(store, source):
+def test_the_model_that_is_served_is_not_published_again(store, source):
     first, _ = store.publish("nids", source, "same")
-    store.publish("nids", source, "other")
+    assert store.publish("nids", source, "same") == (first, False)
+    assert store.versions("nids") == [1]
+
+
+def test_a_model_held_as_an_older_version_is_published_again_to_be_the_one_that_is_served(store, source):
+    for digest in ("same", "other"):
+        store.publish("nids", source, digest)
     again, created = store.publish("nids", source, "same")
-    assert not created
-    assert again == first
-    assert store.versions("nids") == [1, 2]
+    assert (again.number, created) == (3, True)
+    assert store.latest("nids") == store.find("nids", "same") == again
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "release.json"])
+def test_a_damaged_version_is_published_again(store, source, name):
+    store.publish("nids", source, "a")
+    (store.root / "nids" / "1" / name).write_bytes(b"damaged")
+    again, created = store.publish("nids", source, "a")
+    assert (again.number, created) == (2, True)
+    assert store.verify("nids", 2) == again
+    assert store.publish("nids", source, "a") == (again, False)
+
+
+def test_why_a_held_version_is_not_what_is_served_is_said(store, source):
+    version, _ = store.publish("nids", source, "a")
+    assert store.flaw(version) is None
+    store.publish("nids", source, "b")
+    assert store.flaw(version) == "version 2 is served instead"
+    (version.path / "saved_model.pb").write_bytes(b"damaged")
+    assert "saved_model.pb" in store.flaw(version)
 
 
 def test_a_model_is_found_by_its_digest_and_by_no_other(store, source):
@@ -82,6 +106,26 @@ def test_a_model_is_found_by_its_digest_and_by_no_other(store, source):
     assert store.find("nids", "a").number == 1
     assert store.find("nids", "b") is None
     assert store.find("never-published", "a") is None
+
+
+LARGEST = 2**63 - 1
+
+
+def test_only_the_canonical_numbers_of_a_server_are_versions(store, source):
+    store.publish("nids", source, "a")
+    other = ["0", "00", "01", "+2", "-2", " 2", "2\n", "2.0", "1_0", "\u0663", str(LARGEST + 1), "9" * 200]
+    for name in [*other, "7"]:
+        (store.root / "nids" / name).mkdir()
+    assert store.versions("nids") == [1, 7]
+    (store.root / "nids" / str(LARGEST)).mkdir()
+    assert store.versions("nids") == [1, 7, LARGEST]
+
+
+def test_after_the_largest_number_nothing_can_be_published(store, source):
+    (store.root / "nids" / str(LARGEST)).mkdir(parents=True)
+    with pytest.raises(StoreError, match=f"below {LARGEST}"):
+        store.publish("nids", source, "a")
+    assert visible(store) == [str(LARGEST)]
 
 
 def test_a_number_is_not_reused_after_its_version_was_deleted(store, source):
@@ -224,6 +268,26 @@ def test_checking_a_store_leaves_no_trace(tmp_path, source):
     assert sorted(fresh.root.rglob("*")) == before
 
 
+def test_another_publishers_sweep_leaves_the_probe_of_a_check_alone(store, source, monkeypatch):
+    store.publish("nids", source, "a")
+    make = Path.mkdir
+
+    def make_and_sweep(path, *given, **options):
+        make(path, *given, **options)
+        model_store._sweep(store.root / "nids")
+
+    monkeypatch.setattr(Path, "mkdir", make_and_sweep)
+    store.check_writable("nids")
+    assert hidden(store) == [".last", ".lock"]
+
+
+def test_a_leftover_that_vanishes_while_it_is_swept_is_no_error(store, source, monkeypatch):
+    store.publish("nids", source, "a")
+    gone = store.root / "nids" / ".incoming-gone"
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([gone]))
+    assert store.publish("nids", source, "b")[0].number == 2
+
+
 def test_a_store_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"can be read at .*file/nids"):
@@ -280,6 +344,17 @@ def test_verify_names_the_file_that_is_not_as_released(store, source, name, harm
         store.verify("nids", 1)
 
 
+def test_verify_names_the_file_that_cannot_be_read(store, source, monkeypatch):
+    version, _ = store.publish("nids", source, "a")
+
+    def unreadable(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(model_store, "file_digest", unreadable)
+    with pytest.raises(ArtifactError, match=rf"Permission denied: '{version.path}/saved_model\.pb'"):
+        store.verify("nids", 1)
+
+
 def test_verify_refuses_a_version_under_another_number(store, source):
     version, _ = store.publish("nids", source, "a")
     version.path.rename(store.root / "nids" / "7")
@@ -287,7 +362,7 @@ def test_verify_refuses_a_version_under_another_number(store, source):
         store.verify("nids", 7)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]"])
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"model_digest": "a", "files": []}'])
 def test_a_damaged_release_record_is_named(store, source, text):
     version, _ = store.publish("nids", source, "a")
     (version.path / "release.json").write_text(text)
@@ -299,10 +374,11 @@ def test_a_damaged_release_record_is_named(store, source, text):
     assert store.publish("nids", source, "a")[0].number == 2
 
 
-def test_a_damaged_number_file_stops_publishing_by_name(store, source):
+@pytest.mark.parametrize("text", ["many", "", "\u0663", "9" * 5000])
+def test_a_damaged_number_file_stops_publishing_by_name(store, source, text):
     store.publish("nids", source, "a")
-    (store.root / "nids" / ".last").write_text("many")
-    with pytest.raises(StoreError, match=r"\.last.*'many'"):
+    (store.root / "nids" / ".last").write_text(text)
+    with pytest.raises(StoreError, match=rf"\.last.*'{text}'"):
         store.publish("nids", source, "b")
     assert visible(store) == ["1"]
 

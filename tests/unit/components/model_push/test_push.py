@@ -86,6 +86,28 @@ def test_the_same_model_again_gives_the_version_there_is(files, held_out, store)
     assert store.versions("nids") == [1]
 
 
+def test_a_damaged_version_is_not_taken_for_the_release(files, held_out, store):
+    run(files, held_out, store)
+    (store.root / "nids" / "1" / "saved_model.pb").write_bytes(b"damaged")
+    said = []
+    again = run(files, held_out, store, log=said.append)
+    assert (again.version, again.created) == (2, True)
+    assert said[0].startswith("The store holds this model as nids version 1, but ")
+    assert "saved_model.pb" in said[0]
+    assert said[0].endswith(": releasing it again")
+    assert store.verify("nids", 2).model_digest == files.digest()
+
+
+def test_an_older_version_of_the_model_is_released_again_so_that_it_is_served(files, held_out, store):
+    run(files, held_out, store)
+    store.publish("nids", files.saved_model, "another model")
+    said = []
+    again = run(files, held_out, store, log=said.append)
+    assert (again.version, again.created) == (3, True)
+    assert "version 2 is served instead" in said[0]
+    assert store.find("nids", files.digest()).number == 3
+
+
 def test_another_model_becomes_the_next_version(files, held_out, store, tmp_path):
     run(files, held_out, store)
     write_model(tmp_path / "other", flows=random_flows(get_schema("nsl-kdd"), 400, seed=0), seed=2)
