@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from components.training import prior
 from components.training.checkpoint import Checkpoint
+from components.training.code import code_digest
 from components.training.train import train
 from nids import artifacts
 from nids.files import new_folder, write_json
@@ -74,6 +75,7 @@ def produce(
         "class_weight": {str(index): weight for index, weight in (given.class_weight or {}).items()},
         "seed": seed,
         "machine": platform.machine(),
+        "code": code_digest(),
     }
     checkpoint = Checkpoint(Path(checkpoints), fit) if checkpoints else None
 

@@ -103,6 +103,24 @@ def test_a_checkpoint_is_used_and_removed_once_the_model_is_written(prepared, mo
 
 
 @pytest.mark.slow
+def test_a_checkpoint_of_other_code_is_not_used(prepared, monkeypatch, capsys):
+    import components.training.produce as room
+
+    def full_disk(*_):
+        raise OSError("No space left on device")
+
+    folder = prepared / "checkpoints"
+    with monkeypatch.context() as patched:
+        patched.setattr(room, "code_digest", lambda: "before")
+        patched.setattr(room, "export_saved_model", full_disk)
+        with pytest.raises(OSError, match="No space left"):
+            run(prepared, epochs=1, checkpoints=str(folder))
+    run(prepared, epochs=1, checkpoints=str(folder))
+    assert "going on after" not in capsys.readouterr().out
+    assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.slow
 def test_class_weights_of_the_split_change_the_fit(prepared):
     plain = run(prepared, "plain", epochs=1)
     train = artifacts.load_split(prepared / "train")

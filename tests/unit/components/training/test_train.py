@@ -199,8 +199,8 @@ def test_a_kept_checkpoint_ends_as_a_fresh_fit_would(monkeypatch, tmp_path, save
     told = f"going on after epoch {saved}, from the checkpoint"
     if not resumed:
         told = (
-            f"the checkpoint is of a longer fit, {saved} epochs, than one of at most {epochs} with patience {patience}; "
-            "training starts from the first epoch"
+            f"the checkpoint is of a longer fit, {saved} epochs, than one of at most {epochs} with patience "
+            f"{patience}; training starts from the first epoch"
         )
     assert lines[0] == told
 
