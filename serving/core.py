@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from typing import Any
 from nids.errors import InputError, NotFoundError
 from serving.saved_model import SavedModel, warmup_records
 from serving.signature import Signature, check_inputs, choose_outputs
+from serving.status import BusyError
 from serving.tensors import Array, to_array
 from serving.versions import Lease, ModelVersions, VersionStatus
 
@@ -48,6 +50,7 @@ class Core:
         models: base path by model name.
         poll_seconds: time between two looks at the base paths; 0 looks once, as in TensorFlow Serving.
         threads: number of signature calls that run at a time.
+        max_requests: number of calls that run or wait for a thread; more are refused.
         warmup: replay the warm-up requests of a version before it becomes available.
         session: options of `SavedModel`.
     """
@@ -58,12 +61,15 @@ class Core:
         *,
         poll_seconds: float = 1.0,
         threads: int = 4,
+        max_requests: int = 1000,
         warmup: bool = True,
         **session: int,
     ) -> None:
         self._poll_seconds = poll_seconds
         self._warmup = warmup
         self._session = session
+        self._max_requests = max(max_requests, threads)
+        self._requests = 0
         self._running = ThreadPoolExecutor(threads, thread_name_prefix="predict")
         self._loading = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._models = {
@@ -75,15 +81,20 @@ class Core:
         """Begin to look for versions; does not wait for any."""
         self._polling = asyncio.create_task(self._poll())
 
-    async def stop(self) -> None:
-        """Let requests in flight end, then unload everything."""
+    async def stop(self, grace: float = 0.0) -> None:
+        """Unload everything, for use when no more requests come.
+
+        Args:
+            grace: seconds for what runs in a model; it is cancelled then. What waits for a thread is dropped at once.
+        """
+        self._running.shutdown(wait=False, cancel_futures=True)
         if self._polling is not None:
             self._polling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._polling
-        await asyncio.gather(*(model.close() for model in self._models.values()))
+        await asyncio.gather(*(model.close(grace) for model in self._models.values()))
         self._running.shutdown()
-        self._loading.shutdown()
+        self._loading.shutdown(cancel_futures=True)
 
     async def predict(
         self,
@@ -104,22 +115,26 @@ class Core:
             NotFoundError: no such model or version is available.
             PreconditionError: no such signature.
             InputError: a missing, extra or unfit input, which is named; an unknown output.
+            BusyError: too many requests wait already.
             tf.errors.OpError: what the graph itself reports.
         """
+        if self._requests >= self._max_requests:
+            raise BusyError(f"Expected less than {self._max_requests} requests to run or wait. Try again later.")
         lease = self._acquire(ref)
         try:
             signature = lease.model.signature(signature_name)
             arrays = check_inputs(signature, inputs)
             outputs = choose_outputs(signature, output_filter)
-            running = asyncio.get_running_loop().run_in_executor(
-                self._running, lease.model.run, signature, arrays, outputs
-            )
+            running = self._running.submit(lease.model.run, signature, arrays, outputs)
         except BaseException:
             lease.release()
             raise
-        # The lease ends with the thread's work, even when the client has gone and nobody awaits it any more.
-        running.add_done_callback(lambda done: _end(lease, done))
-        return Prediction(await asyncio.shield(running), lease.version, signature.name)
+        self._requests += 1
+        # The lease ends with the thread's work, which outlives a client that has gone.
+        end = functools.partial(asyncio.get_running_loop().call_soon_threadsafe, self._end, lease)
+        running.add_done_callback(lambda _: end())
+        # Where the client goes while its request waits for a thread, the request is not computed at all.
+        return Prediction(await asyncio.wrap_future(running), lease.version, signature.name)
 
     def statuses(self, ref: ModelRef) -> list[VersionStatus]:
         """Status of the versions seen, the newest first, or of the one asked for. Raises NotFoundError."""
@@ -156,6 +171,10 @@ class Core:
             raise NotFoundError(f"Servable not found for request: {request}")
         return model.acquire(ref.version)
 
+    def _end(self, lease: Lease[SavedModel]) -> None:
+        self._requests -= 1
+        lease.release()
+
     def _load(self, path: Path) -> SavedModel:
         model = SavedModel(path, **self._session)
         if self._warmup:
@@ -176,12 +195,6 @@ class Core:
             if self._poll_seconds <= 0:
                 return
             await asyncio.sleep(self._poll_seconds)
-
-
-def _end(lease: Lease[SavedModel], done: asyncio.Future[Any]) -> None:
-    if not done.cancelled():
-        done.exception()  # seen, where nobody awaits it any more
-    lease.release()
 
 
 def _replay(model: SavedModel, path: Path) -> None:

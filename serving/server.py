@@ -72,11 +72,18 @@ async def started(options: ServerOptions) -> AsyncIterator[Addresses]:
     # Without this, a second server would silently share the port with the first.
     server = grpc.aio.server(options=[*unlimited, ("grpc.so_reuseport", 0)])
     add_services(server, core)
-    rest = web.AppRunner(make_app(core), access_log=None, shutdown_timeout=options.drain_seconds)
+    rest = web.AppRunner(
+        make_app(core), access_log=None, shutdown_timeout=options.drain_seconds, handler_cancellation=True
+    )
+
+    async def drain() -> None:
+        await asyncio.gather(server.stop(options.drain_seconds), rest.cleanup())
+
     async with contextlib.AsyncExitStack() as stack:
+        # Whoever asked has an answer by then or has gone: what still runs in a model is for nobody.
         stack.push_async_callback(core.stop)
+        stack.push_async_callback(drain)
         await rest.setup()
-        stack.push_async_callback(rest.cleanup)
         try:
             grpc_port = server.add_insecure_port(f"{options.host}:{options.port}")
         except RuntimeError as error:
@@ -86,7 +93,6 @@ async def started(options: ServerOptions) -> AsyncIterator[Addresses]:
         except OSError as error:
             raise _port_error("rest_api_port", options, error) from error
         await server.start()
-        stack.push_async_callback(server.stop, options.drain_seconds)
         core.start()
         rest_port = rest.addresses[0][1]
         yield Addresses(f"{options.host}:{grpc_port}", f"{options.host}:{rest_port}")
@@ -165,7 +171,9 @@ def _truth(text: str) -> bool:
 
 def _stop_with_stdin() -> None:
     # A parent that dies without a word closes the pipe, and no server is left behind.
-    sys.stdin.buffer.read()
+    # Read below Python's buffers: their lock, held by a thread that waits, would abort the interpreter's exit.
+    while os.read(0, 4096):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -41,12 +41,17 @@ class UnsupportedError(InputError):
     """The server does not offer what was asked for: UNIMPLEMENTED."""
 
 
+class BusyError(StoreError):
+    """The server has too much to do now: RESOURCE_EXHAUSTED."""
+
+
 # Most special class first: the first match counts.
 _CODES: tuple[tuple[type[BaseException], Code], ...] = (
     (PreconditionError, Code.FAILED_PRECONDITION),
     (UnsupportedError, Code.UNIMPLEMENTED),
     (InputError, Code.INVALID_ARGUMENT),
     (NotFoundError, Code.NOT_FOUND),
+    (BusyError, Code.RESOURCE_EXHAUSTED),
     (StoreError, Code.UNAVAILABLE),
     (MemoryError, Code.RESOURCE_EXHAUSTED),
     (TimeoutError, Code.DEADLINE_EXCEEDED),
@@ -78,6 +83,7 @@ _REFUSED = {
     Code.FAILED_PRECONDITION: PreconditionError,
     Code.UNIMPLEMENTED: UnsupportedError,
     Code.NOT_FOUND: NotFoundError,
+    Code.RESOURCE_EXHAUSTED: BusyError,
 }
 
 

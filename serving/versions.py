@@ -131,7 +131,7 @@ class ModelVersions(Generic[Loaded]):
         self._statuses: dict[int, VersionStatus] = {}
         self._serving: dict[int, Lease[Loaded]] = {}
         self._failed: dict[int, object] = {}
-        self._unloading: set[asyncio.Task[None]] = set()
+        self._unloading: dict[asyncio.Task[None], Lease[Loaded]] = {}
         self._hinted = False
 
     def statuses(self, version: int | None = None) -> list[VersionStatus]:
@@ -176,10 +176,21 @@ class ModelVersions(Generic[Loaded]):
             for version in self._serving.keys() - wanted:
                 self._retire(version)
 
-    async def close(self) -> None:
-        """Unload every version, each after its last request."""
+    async def close(self, grace: float | None = None) -> None:
+        """Unload every version, each after its last request.
+
+        Args:
+            grace: seconds after which versions are closed with requests in flight; None to wait for all.
+        """
         for version in list(self._serving):
             self._retire(version)
+        if not self._unloading:
+            return
+        await asyncio.wait(self._unloading, timeout=grace)
+        for lease in self._unloading.values():
+            if lease.users:
+                log.warning("Closing version %d with %d requests in flight", lease.version, lease.users)
+            lease.idle.set()
         await asyncio.gather(*self._unloading)
 
     async def _try(self, version: int, path: Path) -> None:
@@ -201,9 +212,10 @@ class ModelVersions(Generic[Loaded]):
 
     def _retire(self, version: int) -> None:
         self._set(VersionStatus(version, State.UNLOADING))
-        task = asyncio.create_task(self._unload(self._serving.pop(version)))
-        self._unloading.add(task)
-        task.add_done_callback(self._unloading.discard)
+        lease = self._serving.pop(version)
+        task = asyncio.create_task(self._unload(lease))
+        self._unloading[task] = lease
+        task.add_done_callback(self._unloading.pop)
 
     async def _unload(self, lease: Lease[Loaded]) -> None:
         await lease.idle.wait()

@@ -2,7 +2,16 @@ import grpc
 import pytest
 
 from nids.errors import InputError, NotFoundError, StoreError
-from serving.status import HTTP_STATUS, Code, PreconditionError, UnsupportedError, code_of, error_of, message_of
+from serving.status import (
+    HTTP_STATUS,
+    BusyError,
+    Code,
+    PreconditionError,
+    UnsupportedError,
+    code_of,
+    error_of,
+    message_of,
+)
 
 
 def test_the_codes_are_those_of_grpc_and_each_has_an_http_status():
@@ -10,7 +19,9 @@ def test_the_codes_are_those_of_grpc_and_each_has_an_http_status():
     assert set(HTTP_STATUS) == set(Code)
 
 
-@pytest.mark.parametrize("kind", [InputError, NotFoundError, PreconditionError, UnsupportedError, StoreError])
+@pytest.mark.parametrize(
+    "kind", [InputError, NotFoundError, PreconditionError, UnsupportedError, StoreError, BusyError]
+)
 def test_an_error_comes_back_from_the_wire_as_what_it_was(kind):
     error = error_of(code_of(kind("why")), "why")
 

@@ -232,3 +232,17 @@ def test_a_policy_may_keep_several_versions(base):
         assert model.acquire(2).version == 2
 
     _run(base, story, latest(2))
+
+
+def test_closing_waits_for_requests_only_as_long_as_told(base):
+    _write(base, 1)
+
+    async def story(model, events):
+        await model.poll()
+        lease = model.acquire()
+        await model.close(grace=0.05)
+        assert events == ["load 1", "close 1"]
+        assert _states(model) == {1: State.END}
+        lease.release()
+
+    _run(base, story)
