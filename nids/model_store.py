@@ -176,7 +176,7 @@ class ModelStore:
 
         Raises:
             NotFoundError: the store has no such version.
-            ArtifactError: a file is missing, unreadable, was changed or was added, or release.json speaks of another version.
+            ArtifactError: a file is missing, unreadable, changed or added, or release.json speaks of another version.
         """
         version = self.get(model, number)
         if (version.release.get("model"), version.release.get("version")) != (model, number):

@@ -9,7 +9,7 @@ Signatures:
                       [batch, n_classes], in class order.
 
 Both fail with INVALID_ARGUMENT, naming the features, for NaN, infinity and columns of different lengths. A category
-that training did not see goes through the unknown slot.
+that training did not see goes through the unknown slot. An empty batch gives empty outputs.
 
 What is reproducible: the weights, and, from the same steps in a fresh process, every other byte. `saved_model.pb`
 carries function names that count what the process traced before, so another history gives another name there.
@@ -184,7 +184,7 @@ class _ServedModel(tf.Module):  # type: ignore[misc]
                 inputs["numbers"] = self._numbers(features)
             if self._layout.codes:
                 inputs["codes"] = self._codes(features)
-        return tf.cast(self._call(inputs), tf.float32)
+        return tf.cast(_answers(self._call, inputs), tf.float32)
 
     def _numbers(self, features: _Tensors) -> Any:
         """float32 [batch, n_numbers]: `NumberScale.apply` over all columns at once."""
@@ -208,6 +208,13 @@ class _ServedModel(tf.Module):  # type: ignore[misc]
         """int32 [batch, n_codes]."""
         pairs = zip(self._tables, self._layout.codes, strict=True)
         return tf.stack([table.lookup(features[name]) for table, name in pairs], axis=1)
+
+
+def _answers(call: Any, inputs: _Tensors) -> Any:
+    """`call(inputs)`, of a batch of at least one: convolutions fail on none, so a row of zeros stands in for it."""
+    rows = tf.shape(next(iter(inputs.values())))[0]
+    lacking = tf.cast(tf.equal(rows, 0), tf.int32)
+    return call({name: tf.pad(block, [[0, lacking], [0, 0]]) for name, block in inputs.items()})[:rows]
 
 
 class _Vocabulary(tf.lookup.KeyValueTensorInitializer):  # type: ignore[misc]

@@ -13,6 +13,8 @@ from nids.artifacts import ModelFiles, load_split, load_transform
 from nids.datasets import get_schema
 from nids.errors import ArtifactError, InputError
 from nids.files import tree_digest
+from nids.models import get_architecture
+from nids.models.fit import new_model
 from nids.savedmodel import CLASSIFY, CLASSIFY_METHOD, PREDICT, SavedModelScorer, export_saved_model
 from nids.transform import InputLayout, NumberScale, Transform
 
@@ -172,6 +174,33 @@ def test_a_column_of_another_shape_is_refused_by_name(session, flows, rows, name
 
 def test_no_flows_give_no_answers(scorer, flows):
     assert scorer.probabilities(flows[:0]).shape == (0, len(SCHEMA.classes))
+
+
+@pytest.mark.parametrize("selected", [("src_bytes", "serror_rate", "flag"), ("src_bytes",), ("flag", "service")])
+def test_no_flows_give_no_answers_from_the_real_architecture_either(tmp_path, selected):
+    """Its convolutions fail on a batch of none."""
+    transform = Transform.fit(random_flows(SCHEMA, 50, seed=0), SCHEMA)
+    layout = InputLayout.of(selected, transform)
+    architecture = get_architecture("attention_cnn_lstm")
+    model = new_model(architecture, layout, len(SCHEMA.classes), {"lstm_units": 2}, seed=7)
+    export_saved_model(model, transform, selected, tmp_path / "saved")
+    scorer = SavedModelScorer(tmp_path / "saved")
+    flows = random_flows(SCHEMA, 3, seed=1)
+    answer = scorer.answer(scorer.request(flows[:0]))
+    assert {name: value.shape for name, value in answer.items()} == {
+        "probabilities": (0, len(SCHEMA.classes)),
+        "class_id": (0,),
+        "label": (0,),
+    }
+    assert (answer["probabilities"].dtype, answer["class_id"].dtype) == (np.float32, np.int64)
+    expected = model.predict(layout.arrays(transform.apply(flows)), verbose=0)
+    for rows in (1, 3):
+        np.testing.assert_allclose(scorer.probabilities(flows[:rows]), expected[:rows], atol=1e-5)
+
+
+def test_no_examples_give_no_classes(session):
+    answer = session(CLASSIFY, {"inputs": np.array([], object)})
+    assert answer["classes"].shape == answer["scores"].shape == (0, len(SCHEMA.classes))
 
 
 def test_a_missing_column_and_a_null_number_are_named(scorer, flows):
