@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from nids.artifacts import Validation
+from nids.datasets.base import FileFacts, files_read
 from nids.html import Html, badge, bar, escape, facts, items, page, paragraph, section, table
 from nids.schema import SOURCE_FILE, SOURCE_ROW, FlowSchema
 
@@ -24,7 +25,7 @@ def render(validation: Validation, rejected: pl.DataFrame, schema: FlowSchema) -
         section("What was found", _expectations(failed) if failed else paragraph("Every expectation is met.")),
         section("Classes", paragraph("Rows kept, per class."), _classes(validation)),
         section("Rows set aside", *_rejected(rejected)),
-        section("Files", _files(validation.about.get("files"))),
+        section("Files", _files(files_read(validation.about))),
         section("All expectations", _expectations(validation.expectations)),
         lead=_lead(validation),
     )
@@ -106,10 +107,15 @@ def _rejected(rejected: pl.DataFrame) -> list[Html]:
     return [paragraph(f"The first {SHOWN} of {rejected.height:,}; all are in rejected.parquet."), shown]
 
 
-def _files(files: Any) -> Html:
-    if not isinstance(files, list):
+def _files(files: list[FileFacts]) -> Html:
+    if not files:
         return paragraph("None: the records were made, not read.")
     return table(
         ["file", "rows", "sha256", "official bytes"],
-        ([file.get("file"), file.get("rows"), file.get("sha256"), file.get("official")] for file in files),
+        ([file["file"], file["rows"], _digests(file), file.get("official")] for file in files),
     )
+
+
+def _digests(file: FileFacts) -> str:
+    unpacked = file.get("sha256_unpacked", file["sha256"])
+    return file["sha256"] + (f" (unpacked: {unpacked})" if unpacked != file["sha256"] else "")

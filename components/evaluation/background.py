@@ -9,6 +9,7 @@ from typing import Any
 
 from components.evaluation import plots
 from nids.artifacts import Evaluation, ModelInfo, Selection, Tuning, Validation
+from nids.datasets.base import files_read
 from nids.html import Html, badge, facts, figure, paragraph, section, table
 
 _VERDICT_TONES: Mapping[str, Any] = {"confirmed": "good", "tentative": "note", "rejected": "bad"}
@@ -45,8 +46,8 @@ def provenance(evaluation: Evaluation, background: Background) -> Html:
     for name, value in sorted(background.model.about.items()):
         if name.endswith("digest"):
             found[f"Model made from: {name.replace('_', ' ')}"] = value
-    for file in _files(background.validation):
-        found[str(file.get("name", "file"))] = str(file.get("sha256", ""))
+    for file in files_read(background.validation.about):
+        found[f"{file['file']} (sha256)"] = file["sha256"]
     return facts(found)
 
 
@@ -116,14 +117,9 @@ def _validation(validation: Validation, classes: Sequence[str]) -> Iterator[Html
         ]
         yield table(["expectation not met", "column", "rows", "what it asks"], rows)
     yield table(["class", "rows kept"], [(name, validation.classes.get(name)) for name in classes])
-    files = _files(validation)
+    files = files_read(validation.about)
     if files:
-        yield table(["file", "rows"], [(file.get("name", ""), file.get("rows")) for file in files])
-
-
-def _files(validation: Validation) -> list[dict[str, Any]]:
-    files = validation.about.get("files")
-    return [file for file in files if isinstance(file, dict)] if isinstance(files, list) else []
+        yield table(["file", "rows", "sha256"], [(file["file"], file["rows"], file["sha256"]) for file in files])
 
 
 def _settings(values: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from nids.datasets._recognise import recognise
-from nids.datasets.base import UNREADABLE_SCHEMA
+from nids.datasets.base import UNREADABLE_SCHEMA, FileFacts
 from nids.errors import InputError
 from nids.schema import SOURCE_FILE, SOURCE_ROW, Kind
 
@@ -35,13 +35,13 @@ class Delimited:
             cell is null; NaN and infinities are kept.
         unreadable: the other rows, in the columns of `UNREADABLE_SCHEMA`.
         lines: the text of every row, unreadable ones included: `lines[i - 1]` is that of source row i.
-        about: `file`, `rows` (unreadable ones included), `sha256` of the file, `sha256_unpacked` of its text.
+        about: name, rows and both digests of the file.
     """
 
     frame: pl.DataFrame
     unreadable: pl.DataFrame
     lines: list[str]
-    about: dict[str, object]
+    about: FileFacts
 
 
 def read_delimited(
@@ -76,7 +76,7 @@ def read_delimited(
         _check_width(path, rows[0], len(names), title, separator)
     texts, ragged = _cells(path.name, rows, names, separator)
     frame, unreadable = _convert(texts, columns, path.name, rows)
-    about = {
+    about: FileFacts = {
         "file": path.name,
         "rows": len(rows),
         "sha256": hashlib.sha256(packed).hexdigest(),

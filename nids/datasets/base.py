@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NotRequired, TypedDict
 
 import polars as pl
 
@@ -20,6 +21,27 @@ UNREADABLE_SCHEMA: dict[str, pl.DataType] = {
 """Rows that could not become a flow record: where they stood, why, and their text, so that nothing is lost."""
 
 
+class FileFacts(TypedDict):
+    """One file that was read, as an entry of `about["files"]`.
+
+    `rows` counts unreadable rows too. `sha256_unpacked` is that of the text of a file that may be packed; `split` is
+    the side of the official split it holds; `official` says whether its text is what the authors published.
+    """
+
+    file: str
+    rows: int
+    sha256: str
+    sha256_unpacked: NotRequired[str]
+    split: NotRequired[str]
+    official: NotRequired[bool]
+
+
+def files_read(about: Mapping[str, Any]) -> list[FileFacts]:
+    """The files that records with the facts `about` were read from; none where they were made."""
+    files: list[FileFacts] = about.get("files", [])
+    return files
+
+
 @dataclass(frozen=True)
 class RawFlows:
     """What a reader returns.
@@ -28,7 +50,7 @@ class RawFlows:
         frame: flow records with exactly the columns of `FlowSchema.polars_schema()`. Values out of range, unknown
             labels, NaN and infinities are still in it: judging them is the work of data validation.
         unreadable: rows with a cell that has no value of the column's type, in the columns of `UNREADABLE_SCHEMA`.
-        about: facts for the reports: files read with their sha256 and rows, how the split came about, ...
+        about: facts for the reports: `files`, a list of `FileFacts`; how the split came about, ...
     """
 
     frame: pl.DataFrame

@@ -12,7 +12,7 @@ import polars as pl
 
 from nids.datasets._read_records import read_records
 from nids.datasets._records import SUFFIXES, UNSET
-from nids.datasets.base import FlowDataset, RawFlows
+from nids.datasets.base import FileFacts, FlowDataset, RawFlows
 from nids.datasets.simulator import CLASSES, simulate_connections
 from nids.errors import InputError
 from nids.files import file_digest
@@ -92,8 +92,8 @@ def read(path: Path) -> RawFlows:
         raise InputError(f"Expected a file of flow records at {path}. Received: no such file")
     records, unreadable = read_records(path)
     rows = records.height + unreadable.height
-    about: dict[str, object] = {"files": [{"name": path.name, "sha256": file_digest(path), "rows": rows}]}
-    return RawFlows(_flows(records, path.name), unreadable, about)
+    facts: FileFacts = {"file": path.name, "rows": rows, "sha256": file_digest(path)}
+    return RawFlows(_flows(records, path.name), unreadable, about={"files": [facts]})
 
 
 def simulate(n_flows: int, seed: int) -> RawFlows:

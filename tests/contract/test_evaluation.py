@@ -35,7 +35,7 @@ def given(trained, tmp_path_factory):
     tuning = artifacts.Tuning("dense", {"learning_rate": 0.001}, "val_macro_f1", [trial])
     artifacts.save_tuning(folder / "hyperparameters", tuning)
     expectation = {"name": "range", "column": "land", "level": "row", "success": False, "unexpected": 2, "examples": []}
-    files = [{"name": "KDDTest+.txt", "sha256": "f" * 64, "rows": 300}]
+    files = [{"file": "KDDTest+.txt", "sha256": "f" * 64, "rows": 300}]
     validation = artifacts.Validation(SCHEMA.name, 600, 2, [expectation], {"normal": 598}, {"files": files})
     artifacts.save_validation(folder / "validation", validation, pl.DataFrame())
     return SimpleNamespace(root=folder, model=trained.root, test=trained.test)

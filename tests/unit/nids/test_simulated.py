@@ -113,7 +113,7 @@ def test_what_was_written_is_read_back_as_it_was_simulated(written, suffix):
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_about_names_the_file_its_digest_and_its_rows_and_no_folder(written, suffix):
     digest = hashlib.sha256(written[suffix].read_bytes()).hexdigest()
-    assert read(written[suffix]).about == {"files": [{"name": f"flows.{suffix}", "sha256": digest, "rows": N}]}
+    assert read(written[suffix]).about == {"files": [{"file": f"flows.{suffix}", "sha256": digest, "rows": N}]}
 
 
 def test_columns_may_stand_in_another_order(written, tmp_path):
