@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -27,8 +25,6 @@ TOLERANCE = 1e-4
 
 WARMUP_BATCHES = (1, 256)
 """Flows per warm-up request: the single request, and the batch a client sends."""
-
-_BATCH = 1024
 
 Log = Callable[[str], None]
 
@@ -120,6 +116,7 @@ def check_parity(files: ModelFiles, info: ModelInfo, rows: Split) -> float:
     Raises:
         ArtifactError: it is above `TOLERANCE`, or one of the models cannot be loaded or fails on these flows.
     """
+    from nids.models.keras_file import answers, load_keras
     from nids.savedmodel import SavedModelScorer
 
     scorer = SavedModelScorer(files.saved_model)
@@ -128,7 +125,7 @@ def check_parity(files: ModelFiles, info: ModelInfo, rows: Split) -> float:
     except InputError as error:
         raise ArtifactError(f"Expected the SavedModel to score the test flows. Received: {error}") from error
     layout = InputLayout.of(info.features, load_transform(files.root))
-    trained = _keras_probabilities(files, info, layout.arrays(rows.X))
+    trained = answers(load_keras(files.keras), layout.arrays(rows.X))
     return compare(served, trained, _flows(rows))
 
 
@@ -184,21 +181,6 @@ def _private_copy(files: ModelFiles) -> Iterator[ModelFiles]:
             yield copy
         except ArtifactError as error:
             raise ArtifactError(str(error).replace(str(copy.root), str(files.root))) from error
-
-
-def _keras_probabilities(files: ModelFiles, info: ModelInfo, arrays: dict[str, Any]) -> npt.NDArray[Any]:
-    import keras
-
-    module = f"nids.models.{info.architecture}"
-    if importlib.util.find_spec(module) is not None:
-        importlib.import_module(module)  # registers the architecture's own layers
-    try:
-        model = keras.models.load_model(files.keras, compile=False)
-    except (OSError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ArtifactError(f"Expected a Keras model at {files.keras}. Received: {reason}") from error
-    probabilities: npt.NDArray[Any] = model.predict(arrays, batch_size=_BATCH, verbose=0)
-    return probabilities
 
 
 def _flows(rows: Split) -> pl.DataFrame:

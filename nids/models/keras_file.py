@@ -1,15 +1,24 @@
-"""Keras' own file of a model, without the time it was written and without memory addresses: same model, same bytes."""
+"""Keras' own file of a model: written so that the same model makes the same bytes, loaded, and asked.
+
+It is written without the time and without memory addresses.
+"""
 
 from __future__ import annotations
 
 import json
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 
+from nids.errors import ArtifactError
+
+_BATCH = 1024
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 _METADATA = "metadata.json"
 _CONFIG = "config.json"
@@ -24,6 +33,25 @@ def save_keras(model: keras.Model, path: Path) -> None:
         with zipfile.ZipFile(stamped) as source, zipfile.ZipFile(path, "w") as target:
             for name in source.namelist():
                 target.writestr(zipfile.ZipInfo(name, _LONG_AGO), _reproducible(name, source.read(name)))
+
+
+def load_keras(path: Path) -> keras.Model:
+    """The model in a file of `save_keras`, to be asked and not to be trained on.
+
+    Raises:
+        ArtifactError: there is no such file, or it holds no model.
+    """
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ArtifactError(f"Expected a Keras model at {path}. Received: {reason}") from error
+
+
+def answers(model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+    """Probabilities of shape (n, n_classes), for the model's inputs by name as `InputLayout.arrays` makes them."""
+    probabilities: npt.NDArray[np.float32] = model.predict(dict(arrays), batch_size=_BATCH, verbose=0)
+    return probabilities
 
 
 def _reproducible(name: str, content: bytes) -> bytes:
