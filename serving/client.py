@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nids.errors import InputError, NidsError, StoreError
-from serving import wire
+from nids.errors import InputError, NidsError, NotFoundError, StoreError
+from serving.columns import as_inputs, first_example
 from serving.connection import Connection, Metadata
 from serving.frames import Batch, check_output, read_batches, score_writer
 from serving.options import DEFAULT_MODEL
-from serving.signature import Signature, TensorSpec, check_inputs
+from serving.signature import Signature, check_inputs
 from serving.tensors import BY_NUMBER, STRING, Array
 from serving.versions import State, VersionStatus
 
@@ -86,7 +86,7 @@ class Client:
         return self._connection.status()
 
     def metadata(self) -> Metadata:
-        """The signatures of the version that was the latest when first asked."""
+        """The signatures of the version that was the latest when last asked: at first, and after a refusal."""
         if self._metadata is None:
             self._metadata = self._connection.metadata()
         return self._metadata
@@ -99,10 +99,18 @@ class Client:
                 out. Numbers are cast to the model's types where no value changes beyond rounding; strings are str or
                 bytes.
         """
-        signature = self.metadata().default
-        if isinstance(columns, pl.DataFrame):
-            columns = {name: columns[name].to_numpy() for name in signature.inputs if name in columns.columns}
-        inputs = {name: _cast(signature.inputs.get(name), values) for name, values in columns.items()}
+        metadata = self.metadata()
+        try:
+            return self._predict(metadata.default, columns)
+        except InputError:
+            # A newer version may ask for other inputs: look again, once.
+            self._metadata = self._connection.metadata()
+            if self._metadata.version == metadata.version:
+                raise
+            return self._predict(self._metadata.default, columns)
+
+    def _predict(self, signature: Signature, columns: Mapping[str, Array] | pl.DataFrame) -> Scores:
+        inputs = as_inputs(signature, columns)
         check_inputs(signature, inputs)
         outputs, version = self._connection.predict(inputs)
         if not set(_SCORES) <= outputs.keys():
@@ -110,20 +118,22 @@ class Client:
         labels = np.array([label.decode() for label in outputs["label"]], dtype=object)
         return Scores(labels, outputs["class_id"], outputs["probabilities"], version)
 
-    def class_names(self, columns: Mapping[str, Array]) -> list[str] | None:
+    def class_names(self, columns: Mapping[str, Array], version: int | None = None) -> list[str] | None:
         """Class names in class order, as the model's classify signature gives them; None for a model without one.
 
         Args:
             columns: at least one flow: the names come with its scores.
+            version: which one's; None for the latest.
         """
-        for name, signature in self.metadata().signatures.items():
+        metadata = self._connection.metadata(version)
+        for name, signature in metadata.signatures.items():
             if not {"classes", "scores"} <= signature.outputs.keys() or len(signature.inputs) != 1:
                 continue
             (spec,) = signature.inputs.values()
             if BY_NUMBER.get(spec.dtype) is not STRING:
                 continue
-            example = _example(self.metadata().default, columns)
-            outputs, _ = self._connection.predict({spec.alias: np.array([example], dtype=object)}, name)
+            example = np.array([first_example(metadata.default, columns)], dtype=object)
+            outputs, _ = self._connection.predict({spec.alias: example}, name, metadata.version)
             return [text.decode() for text in outputs["classes"][0]]
         return None
 
@@ -136,7 +146,8 @@ class Client:
         end = time.monotonic() + timeout
         while True:
             try:
-                statuses = [status for status in self.status() if version in (None, status.version)]
+                left = max(0.05, end - time.monotonic())
+                statuses = [s for s in self._connection.status(left) if version in (None, s.version)]
                 available = [status.version for status in statuses if status.state is State.AVAILABLE]
                 if available:
                     return max(available)
@@ -148,35 +159,6 @@ class Client:
                 where = f"model {self._connection.model} at {self._connection.address}"
                 raise StoreError(f"Expected {where} to be available within {timeout:g} s. Received: {reason}")
             time.sleep(0.1)
-
-
-def _cast(spec: TensorSpec | None, values: Array) -> Array:
-    """Values in the type of an input; left as they are, for the check to name them, where that would change them."""
-    array = np.asarray(values)
-    kind = BY_NUMBER.get(spec.dtype) if spec else None
-    if kind is None or array.dtype == kind.numpy:
-        return array
-    if kind is STRING or array.dtype.kind not in "iuf" or kind.numpy.kind not in "iuf":
-        return array
-    if array.dtype.kind == "f" and kind.numpy.kind != "f":
-        return array
-    cast = array.astype(kind.numpy)
-    return cast if kind.numpy.kind == "f" or np.array_equal(cast, array) else array
-
-
-def _example(signature: Signature, columns: Mapping[str, Array]) -> bytes:
-    """The first flow as a serialized tf.Example."""
-    example = wire.Example()
-    for name in signature.inputs:
-        feature = example.features.feature[name]
-        value = np.asarray(columns[name]).ravel()[0]
-        if isinstance(value, bytes | str):
-            feature.bytes_list.value.append(value.encode() if isinstance(value, str) else value)
-        elif np.issubdtype(type(value), np.floating):
-            feature.float_list.value.append(float(value))
-        else:
-            feature.int64_list.value.append(int(value))
-    return bytes(example.SerializeToString(deterministic=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +196,7 @@ def predict_file(
     Raises:
         InputError: the file, a column or a cell is not as expected; it is named.
         NotFoundError: the server has no such model.
-        StoreError: the server cannot be reached.
+        StoreError: the server cannot be reached, or a version of other classes took over before the last flow.
     """
     if batch_size < 1:
         raise InputError(f"Expected --batch-size of at least 1. Received: {batch_size}")
@@ -226,11 +208,10 @@ def predict_file(
     progress = _Progress(start)
     with Client(server, model, timeout) as client:
         batches = read_batches(input, client.metadata().inputs, batch_size)
-        classes: list[str] | None = None
+        classes = _Classes(client)
         with score_writer(output) as writer:
             for batch, scores in _scored(client, batches):
-                classes = classes or _class_names(client, batch, scores)
-                writer.write(_table(batch, scores, classes))
+                writer.write(_table(batch, scores, classes.columns(batch, scores)))
                 labels.update(scores.labels)
                 versions.add(scores.version)
                 progress.show(labels.total())
@@ -250,24 +231,55 @@ def _scored(client: Client, batches: Iterator[Batch]) -> Iterator[tuple[Batch, S
             yield done, future.result()
 
 
-def _class_names(client: Client, batch: Batch, scores: Scores) -> list[str]:
-    """Names for the columns of probabilities, taken only where they agree with the labels of the same flows."""
-    width = scores.probabilities.shape[1]
-    names = client.class_names(batch.columns)
-    if names and len(names) == width:
-        named = [names[index] for index in scores.class_ids]
-        if named == list(scores.labels):
-            return names
-    return [str(index) for index in range(width)]
+class _Classes:
+    """The columns of probabilities by class name, in the order of the version that answered first."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._order: list[str] = []
+        self._by_version: dict[int, list[str]] = {}
+
+    def columns(self, batch: Batch, scores: Scores) -> dict[str, int]:
+        """Index into `scores.probabilities` by class name.
+
+        Raises:
+            StoreError: the version of the scores has other classes than the first, or went before it was asked.
+        """
+        names = self._by_version.get(scores.version)
+        if names is None:
+            names = self._by_version[scores.version] = self._ask(batch, scores)
+            self._order = self._order or names
+            if sorted(names) != sorted(self._order):
+                raise StoreError(
+                    f"Expected the classes {self._order} for the whole file. Received: {names} from version "
+                    f"{scores.version}, which was released meanwhile. Score the file again."
+                )
+        return {name: names.index(name) for name in self._order}
+
+    def _ask(self, batch: Batch, scores: Scores) -> list[str]:
+        """Names taken only where they agree with the labels of the same flows; else numbers."""
+        width = scores.probabilities.shape[1]
+        try:
+            names = self._client.class_names(batch.columns, scores.version)
+        except NotFoundError as error:
+            raise StoreError(
+                f"Expected version {scores.version} to be served until its classes are known. Received: a newer one "
+                "took over. Score the file again."
+            ) from error
+        if names and len(names) == width:
+            named = [names[index] for index in scores.class_ids]
+            if named == list(scores.labels):
+                return names
+        return [str(index) for index in range(width)]
 
 
-def _table(batch: Batch, scores: Scores, classes: list[str]) -> pl.DataFrame:
+def _table(batch: Batch, scores: Scores, columns: Mapping[str, int]) -> pl.DataFrame:
     n_flows = len(batch)
     return pl.DataFrame(
         {
             "row": np.arange(batch.first_row, batch.first_row + n_flows, dtype=np.int64),
             "label": scores.labels.tolist(),
-            **{f"probability_{name}": scores.probabilities[:, index] for index, name in enumerate(classes)},
+            **{f"probability_{name}": scores.probabilities[:, index] for name, index in columns.items()},
             "version": np.full(n_flows, scores.version, dtype=np.int64),
         }
     )

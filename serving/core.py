@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from nids.errors import InputError, NotFoundError
-from serving.saved_model import SavedModel, warmup_records
+from serving.saved_model import SavedModel
 from serving.signature import Signature, check_inputs, choose_outputs
 from serving.status import BusyError
 from serving.tensors import Array, to_array
 from serving.versions import Lease, ModelVersions, VersionStatus
+from serving.warmup import has_warmup, warmup_records
 
 log = logging.getLogger(__name__)
 
@@ -198,6 +199,8 @@ class Core:
 
 
 def _replay(model: SavedModel, path: Path) -> None:
+    if not has_warmup(path):
+        return
     for record in warmup_records(path):
         if record.WhichOneof("log_type") != "predict_log":
             log.warning("Skipped a warm-up record of %s: only Predict requests are replayed", path)

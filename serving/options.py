@@ -18,7 +18,7 @@ class ServerOptions:
         model_base_path: folder of the versions, `<model_base_path>/<version>/saved_model.pb`.
         model_name: name of the model for clients.
         port, rest_api_port: for gRPC and REST; 0 picks a free one.
-        host: address to listen on.
+        host: address to listen on; an IPv6 address without brackets.
         file_system_poll_wait_seconds: time between two looks for a new version; 0 looks once.
         grpc_max_threads: requests that run in the model at a time.
         tensorflow_session_parallelism: threads of TensorFlow per model; 0 lets it choose.
@@ -44,3 +44,8 @@ class Addresses:
 
     grpc: str
     rest: str
+
+
+def host_and_port(host: str, port: int) -> str:
+    """`host:port`, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

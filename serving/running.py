@@ -8,13 +8,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
 from nids.errors import NidsError, StoreError
-from serving.client import Client
+from serving.connection import Connection
 from serving.options import Addresses, ServerOptions
 from serving.versions import State
 
@@ -107,28 +107,31 @@ def _addresses(process: subprocess.Popen[str], output: _Output, end: float) -> A
 def _available(
     process: subprocess.Popen[str], output: _Output, addresses: Addresses, model: str, version: int | None, end: float
 ) -> int:
-    with Client(addresses.grpc, model, timeout=5.0) as client:
+    reason = ""
+    with closing(Connection(addresses.grpc, model, timeout=5.0)) as connection:
         while True:
             try:
-                statuses = [status for status in client.status() if version in (None, status.version)]
-            except NidsError:  # no version seen yet
-                statuses = []
+                left = max(0.05, end - time.monotonic())
+                statuses = [status for status in connection.status(left) if version in (None, status.version)]
+            except NidsError as error:  # no version seen yet
+                statuses, reason = [], str(error)
             available = [status.version for status in statuses if status.state is State.AVAILABLE]
             if available:
                 return max(available)
             if statuses and all(status.state is State.END for status in statuses):
                 text = " ".join(statuses[0].message.split())
                 raise StoreError(f"Expected version {statuses[0].version} of {model} to be served. Received: {text}")
-            _check_alive(process, output, end)
+            _check_alive(process, output, end, reason)
             time.sleep(0.05)
 
 
-def _check_alive(process: subprocess.Popen[str], output: _Output, end: float) -> None:
+def _check_alive(process: subprocess.Popen[str], output: _Output, end: float, reason: str = "") -> None:
     if process.poll() is not None:
         output.thread.join()
         raise StoreError(f"Expected a running server. Received: exit code {process.returncode}, {output.last}")
     if time.monotonic() > end:
-        raise StoreError(f"Expected a served model in time. Received, as the server's last words: {output.last}")
+        asked = f"{reason}; and " if reason else ""
+        raise StoreError(f"Expected a served model in time. Received: {asked}as the server's last words: {output.last}")
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2
-from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from nids.errors import InputError
 from serving.signature import DEFAULT, Signature, batch_sizes, read_signature
 from serving.status import Code, PreconditionError, code_of
 from serving.tensors import Array
-from serving.warmup import MAX_RECORDS, WARMUP_FILE
 
 _TAG = "serve"
 _MAX_STEPS = 64
@@ -73,6 +70,10 @@ class SavedModel:
         step = self._step(signature, outputs)
         try:
             values = step(*arrays)
+        except (
+            UnicodeDecodeError
+        ) as error:  # TensorFlow's message quotes bytes of the request, and its binding stumbles
+            raise InputError(error.object.decode("utf-8", "backslashreplace")) from error
         except tf.errors.OpError as error:
             sizes = batch_sizes(signature, arrays)
             if code_of(error) is Code.INVALID_ARGUMENT and len(set(sizes.values())) > 1:
@@ -101,29 +102,6 @@ class SavedModel:
         """Free the graph and its variables; no `run` may be under way."""
         self._steps.clear()
         self._session.close()
-
-
-def warmup_records(path: str | Path) -> Iterator[Any]:
-    """The PredictionLog records that lie beside a SavedModel, none where there is no such file.
-
-    Raises:
-        InputError: more records than TensorFlow Serving accepts, or a damaged one.
-    """
-    file = Path(path) / WARMUP_FILE
-    if not file.exists():
-        return
-    for count, record in enumerate(_records(file)):
-        if count >= MAX_RECORDS:
-            raise InputError(f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {file}")
-        try:
-            yield PredictionLog.FromString(record)
-        except DecodeError as error:
-            raise InputError(f"Failed to parse warmup record {count} from {file}") from error
-
-
-def _records(file: Path) -> Iterator[bytes]:
-    with tf.device("cpu"):
-        yield from tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
 
 
 def _quietly(function: Any, *args: Any) -> Any:

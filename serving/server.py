@@ -22,7 +22,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from nids.errors import InputError, NidsError
-from serving.options import Addresses, ServerOptions
+from serving.options import Addresses, ServerOptions, host_and_port
 from serving.quiet import quiet_tensorflow
 from serving.running import running_server
 
@@ -85,7 +85,7 @@ async def started(options: ServerOptions) -> AsyncIterator[Addresses]:
         stack.push_async_callback(drain)
         await rest.setup()
         try:
-            grpc_port = server.add_insecure_port(f"{options.host}:{options.port}")
+            grpc_port = server.add_insecure_port(host_and_port(options.host, options.port))
         except RuntimeError as error:
             raise _port_error("port", options, error) from error
         try:
@@ -95,7 +95,7 @@ async def started(options: ServerOptions) -> AsyncIterator[Addresses]:
         await server.start()
         core.start()
         rest_port = rest.addresses[0][1]
-        yield Addresses(f"{options.host}:{grpc_port}", f"{options.host}:{rest_port}")
+        yield Addresses(host_and_port(options.host, grpc_port), host_and_port(options.host, rest_port))
 
 
 async def _serve(options: ServerOptions) -> None:
@@ -146,7 +146,7 @@ def _check_port(name: str, options: ServerOptions) -> None:
 
 def _port_error(name: str, options: ServerOptions, error: Exception) -> InputError:
     reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it cannot be opened"
-    where = f"{options.host}:{getattr(options, name)}"
+    where = host_and_port(options.host, getattr(options, name))
     return InputError(f"Expected a free port for --{name}. Received: {where} ({reason})")
 
 

@@ -6,9 +6,10 @@ The codes are gRPC's (google.rpc.Code); their HTTP statuses are those of TensorF
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
-from nids.errors import InputError, NidsError, NotFoundError, StoreError
+from nids.errors import ArtifactError, InputError, NidsError, NotFoundError, StoreError
 
 
 class Code(IntEnum):
@@ -45,12 +46,16 @@ class BusyError(StoreError):
     """The server has too much to do now: RESOURCE_EXHAUSTED."""
 
 
+_FAILED_CHECK = re.compile(r"assertion failed: \[(.*?)\](?:\s*\[|\s*$)", re.DOTALL)
+_GRAPH = re.compile(r"\s*(?:\[\[\{\{.*?\}\}\]\]|\{\{(?:function_)?node .*?\}\}|Original stack trace for .*)", re.DOTALL)
+
 # Most special class first: the first match counts.
 _CODES: tuple[tuple[type[BaseException], Code], ...] = (
     (PreconditionError, Code.FAILED_PRECONDITION),
     (UnsupportedError, Code.UNIMPLEMENTED),
     (InputError, Code.INVALID_ARGUMENT),
     (NotFoundError, Code.NOT_FOUND),
+    (ArtifactError, Code.DATA_LOSS),
     (BusyError, Code.RESOURCE_EXHAUSTED),
     (StoreError, Code.UNAVAILABLE),
     (MemoryError, Code.RESOURCE_EXHAUSTED),
@@ -97,8 +102,14 @@ def code_of(error: BaseException) -> Code:
 
 
 def message_of(error: BaseException) -> str:
-    """The text of an error for a client; TensorFlow's errors carry theirs as `message`."""
-    return str(getattr(error, "message", "")) or str(error) or type(error).__name__
+    """The text of an error for a client.
+
+    TensorFlow's errors carry theirs as `message`, with the inside of the graph around it: left out here, as is what
+    follows the sentence of a failed check. An InputError may have been made of one, and is treated alike.
+    """
+    text = str(getattr(error, "message", "")) or str(error)
+    check = _FAILED_CHECK.search(text)
+    return (check[1] if check else _GRAPH.sub("", text).strip()) or type(error).__name__
 
 
 def error_of(code: Code, message: str) -> NidsError:

@@ -192,7 +192,7 @@ def from_array(array: Array, proto: Any, *, content: bool) -> None:
     for size in array.shape:
         proto.tensor_shape.dim.add().size = size
     if kind is STRING:
-        proto.string_val.extend(_bytes(value) for value in array.ravel().tolist())
+        proto.string_val.extend(_all_bytes(array.ravel().tolist()))
     elif content:
         proto.tensor_content = array.tobytes()
     else:
@@ -200,9 +200,18 @@ def from_array(array: Array, proto: Any, *, content: bool) -> None:
         getattr(proto, kind.field).extend((flat if kind.bits is None else flat.view(kind.bits)).tolist())
 
 
-def _bytes(value: Any) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, str):
-        return value.encode()
-    raise InputError(f"Expected strings. Received: {value!r}")
+def _all_bytes(values: list[Any]) -> list[bytes]:
+    try:
+        return [value if isinstance(value, bytes) else value.encode() for value in values]
+    except (AttributeError, UnicodeEncodeError) as error:
+        row = next(row for row, value in enumerate(values, start=1) if not _is_text(value))
+        raise InputError(f"Expected text. Received: {values[row - 1]!r} in row {row}") from error
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        if isinstance(value, str):
+            value.encode()
+        return isinstance(value, bytes | str)
+    except UnicodeEncodeError:  # half of a pair, as broken decoders leave it
+        return False

@@ -46,22 +46,41 @@ def write_warmup(
     return file
 
 
+def has_warmup(saved_model: Path) -> bool:
+    """Whether warm-up requests lie beside a SavedModel."""
+    return (saved_model / WARMUP_FILE).exists()
+
+
+def warmup_records(saved_model: Path) -> Iterator[Any]:
+    """The PredictionLog of every warm-up request.
+
+    Raises:
+        ArtifactError: the file is missing or damaged, or holds more records than TensorFlow Serving accepts.
+    """
+    file = saved_model / WARMUP_FILE
+    try:
+        with tf.device("cpu"):
+            records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+        for count, record in enumerate(records):
+            if count >= MAX_RECORDS:
+                raise ArtifactError(f"Expected at most {MAX_RECORDS} warm-up requests in {file}. Received: more")
+            yield PredictionLog.FromString(record)
+    except (tf.errors.OpError, DecodeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ArtifactError(f"Expected warm-up requests in {file}. Received: {reason}") from error
+
+
 def read_warmup(saved_model: Path) -> Iterator[dict[str, Any]]:
     """The inputs of every warm-up request, as arrays by name.
 
     Raises:
-        ArtifactError: the file is missing, damaged or holds something else than predict requests.
+        ArtifactError: as `warmup_records`, or there is something else than predict requests.
     """
-    file = saved_model / WARMUP_FILE
-    try:
-        for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
-            log = PredictionLog.FromString(record)
-            if not log.HasField("predict_log"):
-                raise ArtifactError(f"Expected predict requests in {file}. Received: {log.WhichOneof('log_type')}")
-            yield {name: tf.make_ndarray(proto) for name, proto in log.predict_log.request.inputs.items()}
-    except (tf.errors.OpError, DecodeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ArtifactError(f"Expected warm-up requests in {file}. Received: {reason}") from error
+    for log in warmup_records(saved_model):
+        if not log.HasField("predict_log"):
+            received = log.WhichOneof("log_type")
+            raise ArtifactError(f"Expected predict requests in {saved_model / WARMUP_FILE}. Received: {received}")
+        yield {name: tf.make_ndarray(proto) for name, proto in log.predict_log.request.inputs.items()}
 
 
 def _predict_request(model_name: str, signature: str, inputs: Mapping[str, Any]) -> PredictRequest:

@@ -88,6 +88,12 @@ def other_model(tmp_path_factory) -> Path:
     return save_small_model(tmp_path_factory.mktemp("other") / "model", labels=("benign", "hostile"))
 
 
+@pytest.fixture(scope="session")
+def reversed_model(tmp_path_factory) -> Path:
+    """The same with its two labels the other way round."""
+    return save_small_model(tmp_path_factory.mktemp("reversed") / "model", labels=("attack", "normal"))
+
+
 def publish(model: Path, base: Path, version: int) -> Path:
     """Copy a SavedModel beside its place and rename it into place, as the store does."""
     base.mkdir(parents=True, exist_ok=True)

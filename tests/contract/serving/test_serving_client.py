@@ -1,5 +1,6 @@
 """The client, and `nids predict`, against the embedded server."""
 
+import socket
 import threading
 
 import numpy as np
@@ -92,6 +93,41 @@ def test_an_address_without_host_or_port_is_refused(address):
 def test_waiting_for_a_version_that_never_comes_ends_and_says_why(client):
     with pytest.raises(StoreError, match=r"model nids .* within 0.3 s. Received: .*version 8"):
         client.wait_until_available(0.3, version=8)
+
+
+@pytest.fixture
+def silent():
+    """Address of a port that accepts and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_waiting_for_a_server_that_never_answers_asks_no_longer_than_it_waits(silent):
+    with Client(silent, timeout=3600) as client, pytest.raises(StoreError, match=r"an answer from .* within 0\.\d+ s"):
+        client.wait_until_available(0.5)
+
+
+def test_a_proxy_is_not_asked_for_this_machine(server, monkeypatch):
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("grpc_proxy", "http://127.0.0.1:9")
+
+    with Client(server.grpc, timeout=10) as client:
+        assert client.status()[0].version == 7
+
+
+@pytest.mark.parametrize(
+    ("protocol", "words"), [(None, "null"), ("\ud800", r"'\\ud800'")], ids=["null", "half a character"]
+)
+def test_a_category_that_is_no_text_is_named_with_its_row(client, protocol, words):
+    columns = {name: _FRAME[name].to_numpy() for name in ("duration", "bytes")}
+    columns["protocol"] = np.array(["tcp", "udp", protocol], object)
+
+    with pytest.raises(InputError, match=rf'Input "protocol": .* Received: ({words}|None) in row 3'):
+        client.predict(columns)
 
 
 def test_many_threads_share_a_client(client):

@@ -191,6 +191,21 @@ def test_an_error_whose_characters_grow_in_a_header_still_arrives(prediction, na
     assert name[:100] in details
 
 
+def test_a_failed_check_of_the_graph_is_answered_by_its_sentence_alone(prediction):
+    request = _request({"x": np.array([3], np.float32)}, signature="picky")
+
+    assert _refused(prediction.Predict, request) == (_INVALID, "x is too large")
+
+
+def test_bytes_that_are_no_text_are_refused_though_tensorflow_quotes_them(prediction):
+    code, details = _refused(
+        prediction.Predict, _request({"inputs": np.array([b"\xff"], object)}, signature="classify")
+    )
+
+    assert code is _INVALID
+    assert details == r"Could not parse example input, value: '\xff'"
+
+
 def test_a_few_bytes_that_declare_a_huge_shape_are_refused_and_not_expanded(prediction):
     request = _request()
     request.inputs["duration"].tensor_content = b""

@@ -6,14 +6,16 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 import numpy as np
 import psutil
 import pytest
 
 from nids.errors import InputError, StoreError
+from serving import running
 from serving.client import Client
-from serving.server import ServerOptions, parse_options, running_server, serve
+from serving.server import Addresses, ServerOptions, parse_options, running_server, serve
 
 _FLOW = {"duration": np.float32([100]), "bytes": np.array([1]), "protocol": np.array(["tcp"])}
 
@@ -86,6 +88,32 @@ def test_a_version_that_cannot_be_loaded_ends_the_wait_with_its_reason(tmp_path)
         running_server("nids", tmp_path / "nids"),
     ):
         pass
+
+
+def test_what_the_server_last_answered_is_in_the_failure():
+    with (
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True) as process,
+        pytest.raises(
+            StoreError, match=r"in time\. Received: Expected a server at 127\.0\.0\.1:9.*; and as the server's"
+        ),
+    ):
+        addresses = Addresses("127.0.0.1:9", "127.0.0.1:9")
+        running._available(process, running._Output(None), addresses, "nids", None, time.monotonic() + 0.3)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_an_ipv6_host_is_written_with_brackets(tmp_path, publish, small_model, served):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("needs an IPv6 loopback address")
+    publish(small_model, tmp_path / "nids", 1)
+
+    with served(tmp_path / "nids", host="::1") as addresses, Client(addresses.grpc) as client:
+        assert client.wait_until_available(60) == 1
+        assert addresses.grpc.startswith("[::1]:")
+        with urllib.request.urlopen(f"http://{addresses.rest}/v1/models/nids") as response:
+            assert response.status == 200
 
 
 def test_an_empty_store_ends_the_wait_at_the_deadline(tmp_path):

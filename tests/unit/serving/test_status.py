@@ -47,3 +47,24 @@ def test_tensorflow_errors_carry_their_code_and_message():
 def test_a_defect_of_ours_is_internal_and_never_nameless():
     assert code_of(KeyError("x")) is Code.INTERNAL
     assert message_of(ValueError()) == "ValueError"
+
+
+_NODE = "\n\t [[{{function_node __inference_predict_81}}{{node assert_less/Assert}}]]"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"assertion failed: [Expected finite numbers in: a, b]{_NODE}", "Expected finite numbers in: a, b"),
+        (f"assertion failed: [x is too large] [Condition x < y] [x (x:0) = ] [3]{_NODE}", "x is too large"),
+        (f"Incompatible shapes: [2] vs. [3]{_NODE}", "Incompatible shapes: [2] vs. [3]"),
+        ("{{function_node __wrapped__Cast}} Cast failed {{node Cast}}", "Cast failed"),
+        ("Bad.\n\nOriginal stack trace for 'a':\n  File x", "Bad."),
+        ("Expected shape [?] and not [2]", "Expected shape [?] and not [2]"),
+    ],
+)
+def test_the_inside_of_the_graph_is_no_part_of_a_message(text, expected):
+    import tensorflow as tf
+
+    assert message_of(tf.errors.InvalidArgumentError(None, None, text)) == expected
+    assert message_of(InputError(text)) == expected
