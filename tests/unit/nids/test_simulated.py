@@ -144,24 +144,25 @@ def test_whole_numbers_written_as_decimals_are_read(text):
 
 
 @pytest.mark.parametrize(
-    ("column", "cell", "reason"),
+    ("column", "cell", "wanted"),
     [
-        ("orig_bytes", "many", "not a whole number"),
-        ("orig_bytes", "nan", "not a whole number"),
-        ("resp_pkts", "1.5", "not a whole number"),
-        ("resp_pkts", "99999999999999999999", "not a whole number"),
-        ("id.resp_p", "http", "not a whole number"),
-        ("duration", "long", "not a number"),
-        ("ts", "yesterday", "not a finite time"),
-        ("ts", "nan", "not a finite time"),
-        ("ts", "inf", "not a finite time"),
-        ("ts", "-", "no value"),
-        ("orig_pkts", "", "no value"),
-        ("id.orig_h", "-", "no value"),
-        ("label", "", "no value"),
+        ("orig_bytes", "many", "a whole number"),
+        ("orig_bytes", "nan", "a whole number"),
+        ("resp_pkts", "1.5", "a whole number"),
+        ("resp_pkts", "99999999999999999999", "a whole number"),
+        ("id.resp_p", "http", "a whole number"),
+        ("duration", "long", "a number"),
+        ("ts", "yesterday", "a finite time"),
+        ("ts", "nan", "a finite time"),
+        ("ts", "inf", "a finite time"),
+        ("ts", "-", "a finite time"),
+        ("orig_pkts", "", "a whole number"),
+        ("id.orig_h", "-", "a value"),
+        ("label", "", "a value"),
     ],
 )
-def test_a_cell_without_a_value_of_its_type_sets_its_row_aside(text, column, cell, reason):
+def test_a_cell_without_a_value_of_its_type_sets_its_row_aside(text, column, cell, wanted):
+    reason = f"Expected {wanted} in column '{column}'. Received: " + (f"'{cell}'" if cell else "an empty cell")
     put(text, 3, column, cell)
     raw = read(text)
     assert raw.frame["source_row"].to_list() == [1, 2, 4, 5]
@@ -172,17 +173,68 @@ def test_a_cell_without_a_value_of_its_type_sets_its_row_aside(text, column, cel
     assert raw.about["files"][0]["rows"] == 5
 
 
-def test_a_row_with_two_faults_is_set_aside_once(text):
+def test_a_row_with_two_faults_is_set_aside_once_with_both(text):
     put(text, 1, "orig_pkts", "x")
     put(text, 1, "resp_pkts", "y")
-    assert read(text).unreadable["column"].to_list() == ["orig_pkts"]
+    (aside,) = read(text).unreadable.to_dicts()
+    assert aside["column"] == "orig_pkts"
+    assert aside["reason"] == (
+        "Expected a whole number in column 'orig_pkts'. Received: 'x'; "
+        "Expected a whole number in column 'resp_pkts'. Received: 'y'"
+    )
 
 
-def test_a_row_cut_short_is_set_aside(text):
-    text.write_text(text.read_text().rstrip("\n").rsplit(",", 6)[0])
-    raw = read(text)
-    assert raw.frame.height == 4
-    assert raw.unreadable["source_row"].to_list() == [5]
+def test_a_long_cell_is_told_by_its_beginning(text):
+    put(text, 1, "orig_pkts", "x" * 200_000)
+    assert read(text).unreadable["reason"][0].endswith(f"Received: '{'x' * 80}'")
+
+
+def test_a_parquet_cell_is_told_as_a_text_cell_is(written, tmp_path):
+    path = tmp_path / "flows.parquet"
+    cells = pl.read_parquet(written["parquet"]).with_columns(pl.lit(1.5).alias("orig_pkts")).head(1)
+    cells.with_columns(pl.lit(None, pl.String).alias("uid")).write_parquet(path)
+    assert read(path).unreadable["reason"].to_list() == [
+        "Expected a value in column 'uid'. Received: an empty cell; "
+        "Expected a whole number in column 'orig_pkts'. Received: '1.5'"
+    ]
+
+
+@pytest.mark.parametrize(("suffix", "mark"), [("csv", ","), ("log", "\t")])
+@pytest.mark.parametrize("lost", [1, 6, 18])
+def test_a_row_cut_short_is_set_aside_with_its_number_of_cells(written, tmp_path, suffix, mark, lost):
+    path = tmp_path / f"flows.{suffix}"
+    lines = written[suffix].read_text().splitlines()
+    at = len(lines) - N + 4
+    lines[at] = lines[at].rsplit(mark, lost)[0]
+    path.write_text("\n".join(lines) + "\n")
+    raw = read(path)
+    assert raw.frame.height == N - 1
+    (aside,) = raw.unreadable.to_dicts()
+    assert (aside["source_row"], aside["column"], aside["text"]) == (5, None, lines[at])
+    assert aside["reason"] == f"Expected 19 cells. Received: {19 - lost}"
+
+
+def test_short_rows_and_wrong_cells_are_told_apart(text):
+    put(text, 1, "orig_pkts", "x")
+    lines = text.read_text().splitlines()
+    lines[3] = "5"
+    lines[4] = ""
+    text.write_text("\n".join(lines) + "\n")
+    assert read(text).unreadable.select("source_row", "column", "reason").rows() == [
+        (1, "orig_pkts", "Expected a whole number in column 'orig_pkts'. Received: 'x'"),
+        (3, None, "Expected 19 cells. Received: 1"),
+        (4, None, "Expected 19 cells. Received: 0"),
+    ]
+
+
+def test_a_row_short_of_a_cell_that_may_be_unset_is_set_aside_too(written, tmp_path):
+    path = tmp_path / "flows.csv"
+    names = [name for name in ZEEK_TYPES if name != "history"]
+    pl.read_csv(written["csv"], infer_schema=False).select(*names, "history").write_csv(path)
+    lines = path.read_text().splitlines()
+    lines[3] = lines[3].rsplit(",", 1)[0]
+    path.write_text("\n".join(lines) + "\n")
+    assert read(path).unreadable.select("source_row", "reason").rows() == [(3, "Expected 19 cells. Received: 18")]
 
 
 def test_a_row_set_aside_counts_in_no_window(text):
@@ -297,6 +349,48 @@ def test_a_row_with_too_many_cells_is_named(written, tmp_path, suffix, mark):
     lines[first + 6] += f"{mark}more"
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(InputError, match=rf"19 cells in .*flows\.{suffix}\. Received: 20 cells in row 7"):
+        read(path)
+
+
+@pytest.mark.parametrize("row", [1, 5, N])
+@pytest.mark.parametrize("cell", ['"ht', 'ht"', 'h"t', '"h"t', '"'])
+def test_a_quote_that_does_not_end_is_named_with_its_row(written, tmp_path, row, cell):
+    path = tmp_path / "flows.csv"
+    path.write_bytes(written["csv"].read_bytes())
+    put(path, row, "service", cell)
+    # Enough behind it that the csv module would give up on one cell.
+    path.write_text(path.read_text() + "".join(path.read_text().splitlines(keepends=True)[1:]))
+    with pytest.raises(InputError, match=rf"quotes .* in .*flows\.csv\. Received: .* in row {row}$") as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_quoted_cell_that_swallows_rows_is_refused(text):
+    put(text, 2, "service", '"ht')
+    put(text, 4, "service", 'tp"')
+    with pytest.raises(InputError, match=r"in row 2$"):
+        read(text)
+
+
+def test_quotes_in_the_header_and_around_cells_are_read(text):
+    whole = read(text).frame
+    lines = text.read_text().splitlines()
+    quoted = [",".join(f'"{cell}"' if cell else cell for cell in line.split(",")) for line in lines]
+    text.write_text("\n".join(quoted) + "\n")
+    assert read(text).frame.equals(whole)
+
+
+def test_a_header_with_an_open_quote_is_named(text):
+    text.write_text('"' + text.read_text())
+    with pytest.raises(InputError, match=r"in the header$"):
+        read(text)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "log"])
+def test_a_file_that_is_one_endless_line_is_refused(tmp_path, suffix):
+    path = tmp_path / f"flows.{suffix}"
+    path.write_text("x" * 200_000)
+    with pytest.raises(InputError, match=rf"flows\.{suffix}"):
         read(path)
 
 
