@@ -415,7 +415,7 @@ class Pushed:
         version: its number.
         path: folder of the version.
         model_digest: digest of the model folder it came from.
-        created: False where the store already held exactly this model.
+        created: False where the latest version was exactly this model already.
     """
 
     model: str

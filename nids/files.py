@@ -107,6 +107,15 @@ def tree_digest(path: str | Path) -> str:
     return total.hexdigest()
 
 
+def sync(path: Path) -> None:
+    """Bring a file's or a folder's content to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _unless_missing(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         raise error

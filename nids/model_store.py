@@ -24,13 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from nids.errors import ArtifactError, InputError, NotFoundError, StoreError
-from nids.files import file_digest, files_below, read_json, write_json
+from nids.files import file_digest, files_below, read_json, sync, write_json
+from nids.version_numbers import LARGEST, is_number, version_numbers
 
 RELEASE = "release.json"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-_NUMBER = re.compile(r"[1-9][0-9]{0,18}")
-_LARGEST = 2**63 - 1  # servers hold a version in an int64
 _LAST = ".last"
 _LOCK = ".lock"
 _INCOMING = ".incoming-"
@@ -78,7 +77,7 @@ class ModelStore:
 
     def versions(self, model: str) -> list[int]:
         """Version numbers, ascending; none for a model that was never published."""
-        return _numbers(self._folder(model))
+        return version_numbers(self._folder(model))
 
     def get(self, model: str, number: int) -> Version:
         """One version.
@@ -212,7 +211,7 @@ class ModelStore:
                 # Before the rename: a publisher killed in between leaves a gap, never a number that comes twice.
                 _remember(folder, number)
                 if _renamed(incoming, folder / str(number)):
-                    _sync(folder)
+                    sync(folder)
                     return self.get(model, number)
         finally:
             shutil.rmtree(incoming, ignore_errors=True)
@@ -244,28 +243,14 @@ def _as_store_error(folder: Path) -> Iterator[None]:
         raise StoreError(f"Expected a model store that can be written at {folder}. Received: {reason}") from error
 
 
-def _numbers(folder: Path) -> list[int]:
-    try:
-        names = [entry.name for entry in os.scandir(folder) if entry.is_dir()]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise StoreError(f"Expected a model store that can be read at {folder}. Received: {error.strerror}") from error
-    return sorted(int(name) for name in names if _is_number(name))
-
-
-def _is_number(name: str) -> bool:
-    return _NUMBER.fullmatch(name) is not None and int(name) <= _LARGEST
-
-
 def _next_number(folder: Path) -> int:
     last = folder / _LAST
     text = last.read_text().strip() if last.exists() else "0"
-    if text != "0" and not _is_number(text):
+    if text != "0" and not is_number(text):
         raise StoreError(f"Expected a version number in {last}. Received: {text!r}")
-    highest = max(int(text), *_numbers(folder), 0)
-    if highest == _LARGEST:
-        raise StoreError(f"Expected version numbers below {_LARGEST} in {folder}, so that one is left. Received: it")
+    highest = max(int(text), *version_numbers(folder), 0)
+    if highest == LARGEST:
+        raise StoreError(f"Expected version numbers below {LARGEST} in {folder}, so that one is left. Received: it")
     return highest + 1
 
 
@@ -273,7 +258,7 @@ def _remember(folder: Path, number: int) -> None:
     """Write the highest number given out, whole or not at all."""
     beside = folder / f"{_INCOMING}last"
     beside.write_text(f"{number}\n")
-    _sync(beside)
+    sync(beside)
     beside.replace(folder / _LAST)
 
 
@@ -308,14 +293,5 @@ def _digests(folder: Path) -> dict[str, str]:
 
 def _sync_tree(folder: Path) -> None:
     for path in folder.rglob("*"):
-        _sync(path)
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    """Bring a file's or a folder's content to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path)
+    sync(folder)

@@ -212,7 +212,7 @@ def publish_and_die(root: str, source: str, operation: str) -> None:
 
 @pytest.mark.parametrize(
     "operation",
-    ["_digests", "_next_number", "write_json", "_sync_tree", "_sync", "_remember", "Path.replace", "_renamed"],
+    ["_digests", "_next_number", "write_json", "_sync_tree", "sync", "_remember", "Path.replace", "_renamed"],
 )
 def test_a_killed_publisher_leaves_nothing_visible_and_the_next_one_sweeps(store, source, operation):
     store.publish("nids", source, "before")
