@@ -61,7 +61,7 @@ def _numbers(spec: TensorSpec, array: Array) -> Array:
 def first_example(signature: Signature, columns: Mapping[str, Array]) -> bytes:
     """The first flow as a serialized tf.Example, of the inputs that `columns` has."""
     example = wire.Example()
-    for name in signature.inputs.keys() & columns.keys():
+    for name in (name for name in signature.inputs if name in columns):
         feature = example.features.feature[name]
         value = np.asarray(columns[name]).ravel()[0]
         if isinstance(value, bytes | str):

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -141,6 +143,19 @@ def test_a_deadline_that_passes_leaves_no_work_behind(base, served):
 def _give_up(connection):
     with pytest.raises(StoreError, match=r"within 0\.3 s"):
         connection.predict(_seconds(2), "slow")
+
+
+def test_a_rest_client_that_hangs_up_leaves_no_work_behind(base, served):
+    body = json.dumps({"signature_name": "slow", "inputs": 2}).encode()
+    head = f"POST /v1/models/nids:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with served(base, grpc_max_threads=1, drain_seconds=60) as addresses, Client(addresses.grpc) as client:
+        client.wait_until_available(60)
+        host, port = addresses.rest.split(":")
+        for _ in range(20):
+            with socket.create_connection((host, int(port))) as connection:
+                connection.sendall(head + body)
+                time.sleep(0.02)
+        assert client.predict(_FLOW).version == 1
 
 
 @pytest.mark.slow

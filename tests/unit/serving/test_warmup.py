@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nids.errors import ArtifactError, InputError
-from serving.warmup import MAX_RECORDS, WARMUP_FILE, read_warmup, write_warmup
+from serving.warmup import MAX_RECORDS, WARMUP_FILE, has_warmup, read_warmup, warmup_records, write_warmup
 
 tf = pytest.importorskip("tensorflow")
 prediction_log_pb2 = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
@@ -67,3 +67,19 @@ def test_a_missing_a_truncated_and_a_foreign_file_are_named(tmp_path):
             writer.write(record)
         with pytest.raises(ArtifactError, match="tf_serving_warmup_requests"):
             list(read_warmup(tmp_path))
+
+
+def test_more_requests_than_a_server_takes_are_refused_on_reading(tmp_path):
+    file = write_warmup(tmp_path, "nids", [request(1)])
+    (record,) = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for _ in range(MAX_RECORDS + 1):
+            writer.write(record)
+    with pytest.raises(ArtifactError, match=f"at most {MAX_RECORDS} warm-up requests in .*tf_serving_warmup_requests"):
+        list(warmup_records(tmp_path))
+
+
+def test_whether_there_are_requests_can_be_asked(tmp_path):
+    assert not has_warmup(tmp_path)
+    write_warmup(tmp_path, "nids", [request(1)])
+    assert has_warmup(tmp_path)
