@@ -109,7 +109,12 @@ def save_validation(path: str | Path, validation: Validation, rejected: pl.DataF
     """`rejected`: the rows set aside, all columns as read, with `reason`."""
     with new_folder(path) as folder:
         write_json(folder / _VALIDATION, asdict(validation))
-        rejected.write_parquet(folder / _REJECTED)
+        rejected.write_parquet(rejected_file(folder))
+
+
+def rejected_file(path: str | Path) -> Path:
+    """Where a validation keeps the rows set aside."""
+    return Path(path) / _REJECTED
 
 
 def load_validation(path: str | Path) -> Validation:

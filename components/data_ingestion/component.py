@@ -22,7 +22,10 @@ def data_ingestion(
     from nids.datasets import get_dataset
 
     source = get_dataset(dataset)
-    print(f"Reading {source.schema.title} from {data}" if data else f"Simulating {simulated_flows:,} flows", flush=True)
+    if data:
+        print(f"Reading {source.schema.title} from {data}", flush=True)
+    elif source.simulate is not None:
+        print(f"Simulating {simulated_flows:,} flows", flush=True)
     if data_version:
         print(f"Version of the data: {data_version}", flush=True)
     raw = ingest(source, data, simulated_flows=simulated_flows, seed=seed)

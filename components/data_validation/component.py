@@ -38,6 +38,11 @@ def data_validation(
     for entry in failed:
         column = f"{entry['column']}: " if entry["column"] else ""
         print(f"  {column}{entry['description']}: {entry['unexpected']:,} rows ({entry['consequence']})", flush=True)
-    judged.check()
+    rejected_file = str(artifacts.rejected_file(report.path))
+    if found.rejected:
+        print(f"The rows set aside: {rejected_file}", flush=True)
+    if found.rejected or judged.stop:
+        print(f"The report: {html.path}", flush=True)
+    judged.check(rejected_file)
     artifacts.save_flows(validated.path, given.schema, RawFlows(judged.kept, about=given.raw.about))
     validated.metadata.update(schema=given.schema.name, rows=judged.kept.height, rejected=found.rejected)

@@ -35,10 +35,11 @@ class Judgement:
     rejected: pl.DataFrame
     stop: str | None
 
-    def check(self) -> None:
-        """Raise InputError with `stop` where there is one."""
+    def check(self, rejected_file: str = "") -> None:
+        """Raise InputError with `stop` where there is one; it ends with `rejected_file` where rows are set aside."""
         if self.stop is not None:
-            raise InputError(self.stop)
+            kept = not self.rejected.is_empty() and rejected_file
+            raise InputError(self.stop + (f"; the rows set aside are kept in {rejected_file}" if kept else ""))
 
 
 def validate(

@@ -35,12 +35,13 @@ def test_the_same_files_give_the_same_bytes(tmp_path):
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
 
 
-def test_without_data_traffic_is_simulated(tmp_path):
+def test_without_data_traffic_is_simulated(tmp_path, capsys):
     flows = dsl.Dataset(uri=str(tmp_path / "flows"))
     data_ingestion.python_func(flows, simulated_flows=1500, seed=3)
     found = artifacts.load_flows(flows.path)
     assert found.schema.simulated
     assert flows.metadata["rows"] == found.raw.frame.height == 1500
+    assert "Simulating 1,500 flows" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -51,8 +52,9 @@ def test_without_data_traffic_is_simulated(tmp_path):
         ({"dataset": "nsl-kdd", "data": "absent"}, "where there is nothing"),
     ],
 )
-def test_what_cannot_be_read_leaves_no_artifact(tmp_path, options, complaint):
+def test_what_cannot_be_read_leaves_no_artifact(tmp_path, capsys, options, complaint):
     flows = dsl.Dataset(uri=str(tmp_path / "flows"))
     with pytest.raises(InputError, match=complaint):
         data_ingestion.python_func(flows, **options)
     assert list(tmp_path.iterdir()) == []
+    assert "Simulating" not in capsys.readouterr().out

@@ -61,24 +61,43 @@ def test_rows_set_aside_are_in_the_report_and_not_in_the_flows(room, flawed):
     assert f"{validation.rejected} of {validation.rows} rows set aside" in Path(room.html.path).read_text()
 
 
+def test_where_the_rows_set_aside_and_the_page_lie_is_printed(room, flawed, capsys):
+    room.run(flawed, max_rejected_share=0.02)
+    out = capsys.readouterr().out
+    assert f"The rows set aside: {artifacts.rejected_file(room.report.path)}\n" in out
+    assert f"The report: {room.html.path}\n" in out
+    assert artifacts.rejected_file(room.report.path).is_file()
+
+
+def test_of_sound_flows_no_place_is_printed(room, flows, capsys):
+    room.run(RawFlows(flows()))
+    assert room.html.path not in capsys.readouterr().out
+
+
 def _check_stopped(room, raw, complaint):
     with pytest.raises(InputError) as caught:
         room.run(raw)
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not Path(room.validated.path).exists()
-    assert artifacts.load_validation(room.report.path).about["stop"] == str(caught.value)
+    stop = artifacts.load_validation(room.report.path).about["stop"]
+    kept = raw.unreadable.height and f"; the rows set aside are kept in {artifacts.rejected_file(room.report.path)}"
+    assert str(caught.value) == stop + (kept or "")
     text = Path(room.html.path).read_text()
     assert "Stopped." in text
     assert "http:" not in text and "https:" not in text
 
 
-def test_too_many_rows_set_aside_leave_a_report_and_no_flows(room, flawed):
+def test_too_many_rows_set_aside_leave_a_report_and_no_flows(room, flawed, capsys):
     _check_stopped(room, flawed, "in all 2 of 101 rows break a rule")
+    out = capsys.readouterr().out
+    assert str(artifacts.rejected_file(room.report.path)) in out
+    assert room.html.path in out
 
 
-def test_a_class_with_one_row_leaves_a_report_and_no_flows(room, flows):
+def test_a_class_with_one_row_leaves_a_report_and_no_flows(room, flows, capsys):
     _check_stopped(room, RawFlows(flows(probe=1)), "Received: 1 of class 'probe' (tiny.csv, row 91)")
+    assert room.html.path in capsys.readouterr().out
 
 
 def test_the_same_flows_give_the_same_bytes(room, flawed):
