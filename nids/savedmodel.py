@@ -20,7 +20,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from nids._graph_checks import check_finite, check_lengths
 from nids.datasets import get_schema
 from nids.errors import ArtifactError, InputError
 from nids.files import new_folder
+from nids.graph_errors import reason
 from nids.schema import Column, Kind
 from nids.transform import UNKNOWN, InputLayout, NumberScale, Transform
 
@@ -118,7 +118,7 @@ class SavedModelScorer:
         try:
             return {name: tensor.numpy() for name, tensor in self._predict(**request).items()}
         except tf.errors.InvalidArgumentError as error:
-            raise InputError(_reason(error)) from error
+            raise InputError(reason(error.message)) from error
 
     def probabilities(self, flows: pl.DataFrame, batch_size: int = 1024) -> npt.NDArray[np.float32]:
         """float32 array of shape (n_flows, n_classes), for raw flows with at least the columns `features`."""
@@ -132,12 +132,6 @@ def _tensor(column: pl.Series, dtype: Any) -> Any:
     if column.null_count():
         raise InputError(f"Expected numbers in column {column.name!r}. Received null in {column.null_count()} rows")
     return tf.constant(column.to_numpy().astype(dtype.as_numpy_dtype))
-
-
-def _reason(error: tf.errors.OpError) -> str:
-    """The sentence of our own checks where one failed, else TensorFlow's message on one line."""
-    own = re.search(r"assertion failed: \[(.*?)\]\s*(?:\[\[|$)", error.message, re.DOTALL)
-    return own[1] if own else " ".join(error.message.split())
 
 
 class _ServedModel(tf.Module):  # type: ignore[misc]

@@ -6,10 +6,10 @@ The codes are gRPC's (google.rpc.Code); their HTTP statuses are those of TensorF
 
 from __future__ import annotations
 
-import re
 from enum import IntEnum
 
 from nids.errors import ArtifactError, InputError, NidsError, NotFoundError, StoreError
+from nids.graph_errors import reason
 
 
 class Code(IntEnum):
@@ -45,9 +45,6 @@ class UnsupportedError(InputError):
 class BusyError(StoreError):
     """The server has too much to do now: RESOURCE_EXHAUSTED."""
 
-
-_FAILED_CHECK = re.compile(r"assertion failed: \[(.*?)\](?:\s*\[|\s*$)", re.DOTALL)
-_GRAPH = re.compile(r"\s*(?:\[\[\{\{.*?\}\}\]\]|\{\{(?:function_)?node .*?\}\}|Original stack trace for .*)", re.DOTALL)
 
 # Most special class first: the first match counts.
 _CODES: tuple[tuple[type[BaseException], Code], ...] = (
@@ -108,8 +105,7 @@ def message_of(error: BaseException) -> str:
     follows the sentence of a failed check. An InputError may have been made of one, and is treated alike.
     """
     text = str(getattr(error, "message", "")) or str(error)
-    check = _FAILED_CHECK.search(text)
-    return (check[1] if check else _GRAPH.sub("", text).strip()) or type(error).__name__
+    return reason(text) or type(error).__name__
 
 
 def error_of(code: Code, message: str) -> NidsError:
