@@ -22,7 +22,8 @@ class Fitted:
     """A finished fit.
 
     Attributes:
-        history: per epoch: `epoch` (from 1), `loss`, `val_loss`, `val_macro_f1`, `seconds`.
+        history: per epoch: `epoch` (from 1), `loss`, `val_loss`, `val_macro_f1`. No times, so that equal fits leave
+            equal bytes.
         best_epoch: the epoch whose weights the model now has.
     """
 
@@ -73,12 +74,12 @@ def train(
                 f"Expected a finite training loss. Received: {loss} in epoch {epoch}; a lower learning_rate may help"
             )
         scores = validate(model, val, n_classes)
-        history.append({"epoch": epoch, "loss": loss, **scores, "seconds": time.monotonic() - start})
+        history.append({"epoch": epoch, "loss": loss, **scores})
         if best_epoch(history) == epoch:
             best = model.get_weights()
         if checkpoint is not None:
             checkpoint.save(State(_variables(model), best, history))
-        progress.tell(history)
+        progress.tell(history, time.monotonic() - start)
     model.set_weights(best)
     found = best_epoch(history)
     stopped = f", stopped after {patience} epochs without a better one" if _out_of_patience(history, patience) else ""
@@ -138,12 +139,12 @@ class _Progress:
         self._epochs = epochs
         self._say = say
 
-    def tell(self, history: list[dict[str, Any]]) -> None:
+    def tell(self, history: list[dict[str, Any]], seconds: float) -> None:
         last = history[-1]
         # The first epoch traces the graph; a later one is the better measure.
-        left = last["seconds"] * (self._epochs - last["epoch"])
+        left = seconds * (self._epochs - last["epoch"])
         self._say(
             f"epoch {last['epoch']}/{self._epochs}: loss {last['loss']:.4f}, val_loss {last['val_loss']:.4f}, "
             f"val macro-F1 {last['val_macro_f1']:.4f}{' (best)' if best_epoch(history) == last['epoch'] else ''}, "
-            f"{last['seconds']:.1f} s, at most {left:.0f} s left"
+            f"{seconds:.1f} s, at most {left:.0f} s left"
         )

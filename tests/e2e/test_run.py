@@ -62,6 +62,8 @@ def test_the_same_seed_gives_the_same_splits_features_and_metrics(approved: Ran,
         mine, other = approved.artifact(step, output), twin.artifact(step, output)
         for file in sorted(mine.rglob("*")):
             assert file.read_bytes() == (other / file.name).read_bytes(), f"{step} {file.name}"
+    models = [artifacts.ModelFiles(r.artifact("training", "model")) for r in (approved, twin)]
+    assert models[0].digest() == models[1].digest()
     a, b = (artifacts.load_evaluation(r.artifact("evaluation", "evaluation")) for r in (approved, twin))
     assert a.metrics == b.metrics
     assert a.intervals == b.intervals
