@@ -40,6 +40,8 @@ def main() -> int:
         except NidsError as error:
             print(error, file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            return 130
     print(_table(result, f"{options.dataset}, preset {options.preset}"))
     if options.json:
         steps = {step.name: {"seconds": step.seconds, "peak_megabytes": step.peak_megabytes} for step in result.steps}

@@ -32,7 +32,7 @@ def run(
     dataset: Annotated[str, typer.Option(help="simulated, nsl-kdd or unsw-nb15.")] = "simulated",
     data: Annotated[str, typer.Option(help="Folder or file with the data set; simulated needs none.")] = "",
     preset: Annotated[str, typer.Option(help="smoke (minutes), default or full.")] = "default",
-    store: Store = Path(".nids/store"),
+    store: Annotated[str, typer.Option(help="Model store: versions lie in STORE/MODEL/VERSION/.")] = ".nids/store",
     work: Annotated[Path, typer.Option(help="Artifacts, cache, checkpoints and one folder per run.")] = Path(".nids"),
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Override a pipeline parameter; repeatable.")
@@ -40,7 +40,10 @@ def run(
     cache: Annotated[bool, typer.Option(help="Take unchanged steps from earlier runs.")] = True,
     ask: Annotated[bool, typer.Option(help="Serve the released version and ask it over gRPC at the end.")] = True,
 ) -> None:
-    """Run the whole pipeline on this machine. Exit 0: approved and released; 3: rejected by the gate; 1: failed."""
+    """Run the whole pipeline on this machine.
+
+    Exit 0: approved and released; 3: rejected by the gate; 1: failed; 130: stopped.
+    """
     from pipelines import summary
     from pipelines.parameters import load_preset, parse_settings
     from pipelines.runners import StepFailedError, run_locally
@@ -49,13 +52,14 @@ def run(
         **load_preset(preset),
         "dataset": dataset,
         "data": data,
-        "store": str(store),
+        "store": store,
         **parse_settings(settings or []),
     }
     try:
         result = run_locally(parameters, work=work, use_cache=cache)
     except KeyboardInterrupt as error:
-        print("Stopped. The same command goes on from here: finished steps and epochs are kept.", file=sys.stderr)
+        kept = "finished steps and epochs" if cache else "finished epochs of an unfinished training"
+        print(f"Stopped. The same command goes on from here: {kept} are kept.", file=sys.stderr)
         raise typer.Exit(EXIT_STOPPED) from error
     except StepFailedError as error:
         print(f"Step {error.step} failed; all it said is in {error.log}", file=sys.stderr)

@@ -89,6 +89,8 @@ def run_locally(parameters: Mapping[str, Value], *, work: Path, use_cache: bool 
     work = work.resolve()
     values = defaults() | dict(parameters)
     check_early(values)
+    if not str(values["store"]).strip():
+        raise InputError("Expected --store to name a folder. Received: ''")
     values["store"] = str(_writable_folder(Path(str(values["store"])), "--store"))
     _writable_folder(work, "--work")
     if values["data"]:
@@ -172,7 +174,9 @@ def _steps_end_with_us() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # where Python allows no handlers
         yield
         return
-    before = {number: signal.signal(number, stop) for number in _ENDING_SIGNALS}
+    # A signal that is ignored, as under nohup, stays ignored; None is a handler not of Python's making.
+    taken = [number for number in _ENDING_SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+    before = {number: signal.signal(number, stop) for number in taken}
     try:
         yield
     finally:
@@ -232,8 +236,6 @@ def _new_run_folder(runs: Path) -> Path:
 
 def _writable_folder(path: Path, flag: str) -> Path:
     """The folder, made if need be, proven writable before hours of work depend on it."""
-    if not str(path).strip() or path == Path():
-        raise InputError(f"Expected {flag} to name a folder. Received: {str(path)!r}")
     path = path.resolve()
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -45,7 +45,7 @@ def show_answers(result: RunResult, model_name: str, console: Console) -> None:
         raise ArtifactError("Expected a released version, and test flows to ask it. Received: none")
     flows = split.flows.unique("label", keep="first", maintain_order=True).head(_ASKED_ROWS)
     with (
-        running_server(model_name, result.version.path.parent, version=result.version.number) as server,
+        running_server(model_name, result.version.path.parent) as server,
         Client(server.grpc_address, model=model_name) as client,
     ):
         scores = client.predict(flows)

@@ -70,6 +70,7 @@ def test_served_scores_are_those_of_the_evaluation(server, flows, approved) -> N
 
 def test_a_category_never_seen_is_scored_through_the_unknown_slot(server, flows, approved) -> None:
     columns = columns_of(flows.with_columns(service=pl.lit("gopher")), approved)
+    assert "service" in columns
     assert ask(server, columns).outputs["label"].tensor_shape.dim[0].size == 40
 
 

@@ -126,14 +126,38 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_first_step(tmp_pa
         runners.run_locally({"store": str(store)}, work=work)
 
 
+def test_a_signal_that_was_ignored_before_stays_ignored(tmp_path: Path) -> None:
+    toy = Path(__file__).with_name("toy_pipeline.py")
+    # As under nohup; the shell hands the disposition on.
+    command = ["sh", "-c", f"trap '' HUP; exec '{sys.executable}' '{toy}' '{tmp_path}'"]
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_for(tmp_path / "started")
+    run.send_signal(signal.SIGHUP)
+    time.sleep(1)
+    assert run.poll() is None
+    run.send_signal(signal.SIGTERM)
+    _, err = run.communicate(timeout=60)
+    assert err.strip() == "stopped by SIGTERM"
+
+
+@pytest.mark.parametrize("folder", ["", "  "])
+def test_an_empty_store_is_refused_before_the_first_step(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(InputError, match="Expected --store to name a folder"):
+        runners.run_locally({"store": folder}, work=tmp_path)
+
+
+def wait_for(file: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not file.exists():
+        assert time.monotonic() < deadline, "the step never started"
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_the_run_ends_its_step_too(tmp_path: Path, number: signal.Signals) -> None:
     toy = Path(__file__).with_name("toy_pipeline.py")
     run = subprocess.Popen([sys.executable, str(toy), str(tmp_path)], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "started").exists():
-        assert time.monotonic() < deadline, "the step never started"
-        time.sleep(0.05)
+    wait_for(tmp_path / "started")
     steps = psutil.Process(run.pid).children(recursive=True)
     assert steps
     run.send_signal(number)
