@@ -172,7 +172,17 @@ def test_nsl_kdd_smoke_runs_whole_on_the_official_files(tmp_path: Path) -> None:
     done = nids(
         *("run", "--dataset", "nsl-kdd", "--data", str(data), "--preset", "smoke"),
         *("--work", str(tmp_path / "work"), "--store", str(tmp_path / "store"), "--no-ask"),
-        *("--set", "epochs=1", "--set", "smote_strategy=none", "--set", "boruta_iterations=5"),
+        *(
+            "--set",
+            "epochs=1",
+            "--set",
+            "smote_strategy=none",
+            "--set",
+            "selection_method=rfe",
+            "--set",
+            "rfe_features=8",
+        ),
+        *("--set", 'tuning_grid={"lstm_units": [8]}'),
         *("--set", "baselines=decision_tree", "--set", "tuning_rows=1000", "--set", "selection_rows=1500"),
     )
     assert done.returncode in (0, 3), done.stderr
