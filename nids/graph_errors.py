@@ -11,6 +11,6 @@ _GRAPH = re.compile(
 
 
 def reason(text: str) -> str:
-    """One line: the sentence of a failed check in a TensorFlow error's text, else that text without graph nodes."""
+    """The sentence of a failed check in a TensorFlow error's text, else that text without graph nodes."""
     check = _FAILED_CHECK.search(text)
-    return " ".join((check[1] if check else _GRAPH.sub("", text)).split())
+    return check[1] if check else _GRAPH.sub("", text).strip()

@@ -118,7 +118,7 @@ class SavedModelScorer:
         try:
             return {name: tensor.numpy() for name, tensor in self._predict(**request).items()}
         except tf.errors.InvalidArgumentError as error:
-            raise InputError(reason(error.message)) from error
+            raise InputError(" ".join(reason(error.message).split())) from error
 
     def probabilities(self, flows: pl.DataFrame, batch_size: int = 1024) -> npt.NDArray[np.float32]:
         """float32 array of shape (n_flows, n_classes), for raw flows with at least the columns `features`."""
